@@ -1,0 +1,1 @@
+"""Settings, secrets and logging: built once at the top, passed down, never imported as globals."""

@@ -1,0 +1,264 @@
+"""All settings in one frozen, checked object.
+
+Order: defaults < ``digest.toml`` < environment ``DIGEST_SECTION__KEY`` < files in a secrets folder.
+An unknown key anywhere is an error. Relative paths are relative to the folder of the configuration file.
+What an operator changes daily (publications, sources, readers) lives in the database, not here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from digest.model.delivery import OnDoubt
+from digest.model.errors import ConfigInvalid
+
+CONFIG_NAME = "digest.toml"
+_ENV_PREFIX = "DIGEST_"
+_NOT_SETTINGS = {"DIGEST_CONFIG", "DIGEST_SECRETS_DIR", "DIGEST_TEST_PG"}
+
+
+class TlsMode(StrEnum):
+    """How a relay connection is secured (RFC 8314)."""
+
+    STARTTLS = "starttls"
+    IMPLICIT = "implicit"
+    NONE = "none"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatabaseSettings(_Section):
+    """Where everything is kept."""
+
+    url: Annotated[str, Field(description="sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME")] = (
+        "sqlite:///digest.db"
+    )
+
+
+class SiteSettings(_Section):
+    """What readers see of this installation."""
+
+    base_url: Annotated[str, Field(description="public https address of `digest serve`, used in every link")] = (
+        "http://127.0.0.1:8025"
+    )
+    secret_key_file: Annotated[Path, Field(description="keys that sign links, one per line, newest first")] = Path(
+        "digest.key"
+    )
+    templates: Annotated[Path, Field(description="folder whose files override the built-in templates")] = Path(
+        "templates"
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
+            raise ValueError("must be an http(s) address such as https://news.example.com")
+        return value.rstrip("/")
+
+
+class RelaySettings(_Section):
+    """One SMTP server that mail is handed to."""
+
+    host: Annotated[str, Field(description="name or address of the SMTP server")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535, description="587 for STARTTLS, 465 for implicit TLS")] = 1025
+    tls: Annotated[TlsMode, Field(description="starttls, implicit or none")] = TlsMode.NONE
+    username: Annotated[str | None, Field(description="login name; none means no login")] = None
+    password_file: Annotated[Path | None, Field(description="file that holds the password")] = None
+    ca_file: Annotated[Path | None, Field(description="own certificate authority to trust, PEM")] = None
+    connections: Annotated[int, Field(ge=1, le=100, description="connections at once")] = 4
+    max_messages_per_connection: Annotated[int, Field(ge=1, description="then it is reopened")] = 1000
+
+
+class DeliverySettings(_Section):
+    """How deliveries are tried."""
+
+    on_doubt: Annotated[OnDoubt, Field(description="resend (once, after 15 minutes) or hold for the operator")] = (
+        OnDoubt.RESEND
+    )
+    retry_first_s: Annotated[int, Field(ge=1, description="seconds before the first retry; doubles each time")] = 300
+    expire_after_s: Annotated[int, Field(ge=60, description="an undelivered message is given up after this")] = 43200
+    return_path: Annotated[str | None, Field(description="envelope sender; default: the publication's sender")] = None
+    unsubscribe_mailbox: Annotated[
+        str | None, Field(description="mailbox for unsubscribe mails; default: the publication's sender")
+    ] = None
+
+
+class CollectSettings(_Section):
+    """Limits on fetching."""
+
+    timeout_s: Annotated[float, Field(gt=0, description="seconds for one fetch in all")] = 30.0
+    max_bytes: Annotated[int, Field(gt=0, description="bytes of one document after decompression")] = 15_000_000
+    allow_private_networks: Annotated[
+        bool, Field(description="allow sources on private or loopback addresses (intranet)")
+    ] = False
+
+
+class TrackingSettings(_Section):
+    """Off by default, for good reasons; turning it on arrives with a later version."""
+
+    clicks: Annotated[bool, Field(description="count clicks")] = False
+    opens: Annotated[bool, Field(description="count opens")] = False
+
+    @field_validator("clicks", "opens")
+    @classmethod
+    def _not_yet(cls, value: bool) -> bool:  # noqa: FBT001 - pydantic calls validators by position
+        if value:
+            raise ValueError("tracking is not available in this version; leave it false")
+        return value
+
+
+class LoggingSettings(_Section):
+    """What is logged, and how. Addresses are never logged."""
+
+    format: Annotated[str, Field(pattern="^(auto|json|console)$", description="auto, json or console")] = "auto"
+    level: Annotated[str, Field(pattern="^(debug|info|warning|error)$", description="debug to error")] = "info"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. ``base_dir`` is where relative paths start."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=_ENV_PREFIX, env_nested_delimiter="__", secrets_dir=None
+    )
+
+    base_dir: Annotated[Path, Field(exclude=True)] = Path()
+    database: DatabaseSettings = DatabaseSettings()
+    site: SiteSettings = SiteSettings()
+    relays: Annotated[dict[str, RelaySettings], Field(description="by name; `default` is used")] = {
+        "default": RelaySettings()
+    }
+    delivery: DeliverySettings = DeliverySettings()
+    collect: CollectSettings = CollectSettings()
+    tracking: TrackingSettings = TrackingSettings()
+    logging: LoggingSettings = LoggingSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - we read no .env file: one place less to look
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Highest first."""
+        toml = TomlConfigSettingsSource(settings_cls)
+        return (file_secret_settings, env_settings, toml, init_settings)
+
+    def path(self, value: Path) -> Path:
+        """A configured path, absolute."""
+        return value if value.is_absolute() else (self.base_dir / value).absolute()
+
+    @property
+    def database_url(self) -> str:
+        """The database address with a relative SQLite file made absolute."""
+        url = self.database.url
+        match = re.fullmatch(r"(sqlite(?:\+pysqlite)?:///)([^/:?][^?]*)(.*)", url)
+        return f"{match[1]}{self.path(Path(match[2]))}{match[3]}" if match else url
+
+
+def find_config(explicit: Path | None = None) -> Path | None:
+    """The configuration file: ``--config``, else ``DIGEST_CONFIG``, else ``digest.toml`` here, else none."""
+    named = explicit or (Path(os.environ["DIGEST_CONFIG"]) if os.environ.get("DIGEST_CONFIG") else None)
+    if named is not None:
+        if not named.is_file():
+            raise ConfigInvalid(
+                f"there is no configuration file at {named}", hint="check the path, or run `digest init` to make one"
+            )
+        return named
+    here = Path(CONFIG_NAME)
+    return here if here.is_file() else None
+
+
+def load(config: Path | None = None) -> Settings:
+    """Read and check every setting. Raises ConfigInvalid naming file, key and remedy."""
+    file = find_config(config)
+    _check_environment()
+    _check_syntax(file)
+    secrets = os.environ.get("DIGEST_SECRETS_DIR")
+
+    class _Loaded(Settings):
+        model_config = SettingsConfigDict(
+            frozen=True,
+            extra="forbid",
+            env_prefix=_ENV_PREFIX,
+            env_nested_delimiter="__",
+            toml_file=file,
+            secrets_dir=secrets,
+        )
+
+    try:
+        return _Loaded(base_dir=(file.parent if file else Path()).absolute())
+    except ValidationError as error:
+        raise ConfigInvalid(*_explain(error, file)) from error
+    except ValueError as error:  # an environment value that should be JSON
+        raise ConfigInvalid(str(error), hint="check the DIGEST_… environment variables") from error
+
+
+def documented() -> list[tuple[str, str, Any]]:
+    """Every setting as (dotted key, description, default), for the docs, the example file and their test."""
+    rows: list[tuple[str, str, Any]] = []
+    for section, field in Settings.model_fields.items():
+        if section == "base_dir":
+            continue
+        model = RelaySettings if section == "relays" else field.annotation
+        prefix = "relays.default" if section == "relays" else section
+        assert isinstance(model, type)  # noqa: S101 - narrows the type: every section is a model class
+        assert issubclass(model, _Section)  # noqa: S101 - the same
+        rows += [(f"{prefix}.{key}", item.description or "", item.default) for key, item in model.model_fields.items()]
+    return rows
+
+
+def _check_syntax(file: Path | None) -> None:
+    if file is None:
+        return
+    try:
+        tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigInvalid(
+            f"{file}: {error}", hint="correct the line; `digest init` writes a commented example"
+        ) from error
+
+
+def _check_environment() -> None:
+    """pydantic-settings ignores an environment name whose section it does not know; we do not."""
+    for name in os.environ:
+        if not name.startswith(_ENV_PREFIX) or name in _NOT_SETTINGS or "__" not in name:
+            continue
+        section = name.removeprefix(_ENV_PREFIX).split("__")[0].lower()
+        if section not in Settings.model_fields:
+            raise ConfigInvalid(
+                f"environment variable {name}: there is no section {section!r}", hint=_nearest(section, Settings)
+            )
+
+
+def _nearest(key: str, model: type[BaseModel]) -> str:
+    known = [name for name in model.model_fields if name != "base_dir"]
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
+
+
+def _explain(error: ValidationError, file: Path | None) -> tuple[str]:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    where = str(file) if file else "environment"
+    if first["type"] == "extra_forbidden":
+        model: type[BaseModel] = Settings
+        for part in path[:-1]:
+            field = model.model_fields.get(part)
+            annotation = field.annotation if field else None
+            model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else RelaySettings
+        raise ConfigInvalid(f"{where}: unknown setting {'.'.join(path)!r}", hint=_nearest(path[-1], model)) from error
+    message = first["msg"].removeprefix("Value error, ")
+    return (f"{where}: setting {'.'.join(path)!r}: {message}",)

@@ -1,0 +1,137 @@
+"""A delivery: the fact of one issue to one subscriber, and its state machine (architecture 2.6).
+
+`leased` is apart from `sending` so that a crash puts only rows whose bytes may be on the wire in doubt:
+a leased row whose lease expires is provably unsent and goes back to pending.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from random import Random
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    PENDING = "pending"
+    LEASED = "leased"
+    SENDING = "sending"
+    DEFERRED = "deferred"
+    SENT = "sent"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    UNKNOWN = "unknown"
+
+
+_S = DeliveryState
+TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
+    _S.PENDING: frozenset({_S.LEASED, _S.SKIPPED}),
+    _S.LEASED: frozenset({_S.PENDING, _S.SENDING, _S.SKIPPED}),
+    # sending → pending: the connection died, or the relay refused us, before the final dot was written
+    _S.SENDING: frozenset({_S.SENT, _S.DEFERRED, _S.FAILED, _S.UNKNOWN, _S.PENDING}),
+    _S.DEFERRED: frozenset({_S.PENDING, _S.FAILED, _S.SKIPPED}),
+    _S.UNKNOWN: frozenset({_S.PENDING, _S.SENT, _S.FAILED}),
+    _S.SENT: frozenset(),
+    _S.FAILED: frozenset({_S.PENDING}),  # only an operator does this: `digest issue retry`
+    _S.SKIPPED: frozenset(),
+}
+
+OPEN = frozenset({_S.PENDING, _S.LEASED, _S.SENDING, _S.DEFERRED})
+
+
+class FailReason(StrEnum):
+    """Why a delivery failed or was skipped; a closed set, also a metric label."""
+
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    UNSUBSCRIBED = "unsubscribed"
+    CANCELLED = "cancelled"
+    NO_MATCHING_NEWS = "no-matching-news"
+    NEEDS_SMTPUTF8 = "needs-smtputf8"
+
+
+class OnDoubt(StrEnum):
+    """What to do with a delivery whose bytes may or may not have been accepted (RFC 1047)."""
+
+    RESEND = "resend"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A claimed delivery with all that filling its message takes. In memory only.
+
+    ``first_attempt_at`` is set once the delivery was marked before: the Date header never changes on retry.
+    """
+
+    issue_id: int
+    subscriber_id: int
+    rendition_id: int
+    attempt: int
+    first_attempt_at: datetime | None
+    email: str
+    name: str
+    locale: str
+    token_id: str
+    signed_up_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one attempt. ``state`` is the next delivery state; codes are the relay's own."""
+
+    subscriber_id: int
+    state: DeliveryState
+    at: datetime
+    relay: str = ""
+    reply_code: int | None = None
+    enhanced_code: str | None = None
+    reply_text: str = ""
+    reason: FailReason | None = None
+    retry_at: datetime | None = None
+    address_is_dead: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A delivery whose bytes may go out now: this attempt's number and the instant of the first attempt."""
+
+    subscriber_id: int
+    attempt: int
+    first_attempt_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The deliveries of an issue by state, and why some failed or were skipped."""
+
+    audience: int
+    counts: dict[DeliveryState, int]
+    failures: dict[str, int]
+
+    @property
+    def open_count(self) -> int:
+        """Deliveries on which work remains."""
+        return sum(self.counts[state] for state in OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRef:
+    """A unit of work for a worker: up to 1000 deliveries of one issue."""
+
+    issue_id: int
+    chunk: int
+
+
+def backoff(attempt: int, *, first: timedelta, rng: Random) -> timedelta:
+    """Delay before the next try after ``attempt`` (1-based): ``first``·2^(n-1), capped at 6 h, ±20 % jitter.
+
+    RFC 5321 §4.5.4.1 asks for 30 min or more towards an MX; our peer is a relay with its own queue,
+    so the default first delay is 5 min. Raises ValueError for attempt < 1.
+    """
+    if attempt < 1:
+        raise ValueError(f"attempt must be at least 1, got {attempt}")
+    seconds = min(first.total_seconds() * 2 ** (attempt - 1), 6 * 3600.0)
+    return timedelta(seconds=seconds * rng.uniform(0.8, 1.2))

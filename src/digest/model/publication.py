@@ -1,0 +1,80 @@
+"""A publication: a newsletter's identity, sender and policy, and its cadences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+
+
+class CadenceRule(StrEnum):
+    """How periods follow each other, in the publication's local time."""
+
+    DAILY = "daily"
+    WEEKDAYS = "weekdays"
+    WEEKLY = "weekly"
+
+
+class CatchUp(StrEnum):
+    """What to do about a period whose send time passed while nothing was running."""
+
+    LATEST = "latest"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Cadence:
+    """One rhythm of a publication. ``send_at`` is local wall-clock time; ``max_lateness`` bounds catching up."""
+
+    name: str
+    rule: CadenceRule
+    send_at: time
+    catch_up: CatchUp = CatchUp.LATEST
+    max_lateness: timedelta = timedelta(hours=6)
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A newsletter. ``timezone`` is an IANA name, ``locale`` a BCP 47 tag, ``slug`` the URL path."""
+
+    id: int
+    slug: str
+    name: str
+    sender_name: str
+    sender_email: str
+    reply_to: str | None
+    timezone: str
+    locale: str
+    postal_address: str
+    min_items: int
+    max_items: int
+    template: str
+    cadences: tuple[Cadence, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewPublication:
+    """What it takes to add a publication."""
+
+    slug: str
+    name: str
+    sender_name: str
+    sender_email: str
+    timezone: str
+    postal_address: str
+    cadence: Cadence
+    reply_to: str | None = None
+    locale: str = "en"
+    min_items: int = 1
+    max_items: int = 20
+    template: str = "digest"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A label of one publication that articles carry and readers choose."""
+
+    id: int
+    slug: str
+    name: str

@@ -1,0 +1,1 @@
+"""The only SQL. Functions take an explicit `Tx`, return frozen model objects; rows never leave this room."""

@@ -1,0 +1,157 @@
+"""Opening the database and its two kinds of transaction.
+
+Rules: `Store.read()` gives a snapshot, `Store.write()` takes the write lock at once (``BEGIN IMMEDIATE`` on
+SQLite: with a deferred BEGIN 155 of 200 read-then-write transactions died of "database is locked", with
+IMMEDIATE none; architecture 2.7). Everything a `write()` block did is committed together or not at all.
+Driver errors that an operator can do something about become `StoreUnavailable` with what to do next.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+
+from digest.model.errors import ConfigInvalid, StoreUnavailable
+
+_BUSY_TIMEOUT_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Tx:
+    """One transaction. Store functions take it first and never open their own."""
+
+    connection: Connection
+
+    @property
+    def is_postgres(self) -> bool:
+        """Whether this is PostgreSQL (else SQLite)."""
+        return self.connection.dialect.name == "postgresql"
+
+    def now(self) -> datetime:
+        """The database's clock on PostgreSQL, where workers' clocks may skew; this machine's on SQLite."""
+        if self.is_postgres:
+            instant: datetime = self.connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+            return instant.astimezone(UTC)
+        return datetime.now(UTC)
+
+
+class Store:
+    """A database, open for use. Cheap to create; connections are pooled and opened on first use."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = make_url(url)
+        except ArgumentError as error:
+            raise ConfigInvalid(
+                f"database.url {url!r} is not a database address",
+                hint="write sqlite:///digest.db or postgresql+psycopg://user:password@host/name",
+            ) from error
+        if parsed.drivername in {"postgres", "postgresql"}:
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.drivername not in {"sqlite", "sqlite+pysqlite", "postgresql+psycopg"}:
+            raise ConfigInvalid(
+                f"database.url names {parsed.drivername!r}, which Digest does not support",
+                hint="use sqlite:///… or postgresql+psycopg://…",
+            )
+        self.url = parsed
+        self.is_sqlite = parsed.drivername.startswith("sqlite")
+        self.engine = _sqlite_engine(parsed) if self.is_sqlite else create_engine(parsed, pool_pre_ping=True)
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """The database file, or None for PostgreSQL and in-memory databases."""
+        name = self.url.database
+        return Path(name) if self.is_sqlite and name and name != ":memory:" else None
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """A read-only view of one moment."""
+        with self._translated(), self.engine.connect() as connection:
+            connection.info["digest_begin"] = "BEGIN"
+            with connection.begin():
+                yield Tx(connection)
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """A transaction that commits at the end of the block, or rolls all of it back on an error."""
+        with self._translated(), self.engine.connect() as connection:
+            connection.info["digest_begin"] = "BEGIN IMMEDIATE"
+            with connection.begin():
+                yield Tx(connection)
+
+    def close(self) -> None:
+        """Return every pooled connection."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            raise self._explain(error) from error
+        except DatabaseError as error:
+            # sqlite3 reports "malformed" and "not a database" as plain DatabaseError
+            if isinstance(error.orig, sqlite3.DatabaseError) and type(error.orig) is sqlite3.DatabaseError:
+                raise self._explain(error) from error
+            raise
+
+    def _explain(self, error: DatabaseError) -> StoreUnavailable:
+        cause = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
+        where = str(self.sqlite_path or self.url.render_as_string(hide_password=True))
+        for needle, message, hint in _REMEDIES:
+            if needle in cause.lower():
+                return StoreUnavailable(f"database {where}: {message} ({cause})", hint=hint)
+        return StoreUnavailable(f"database {where}: {cause}", hint="run `digest doctor` to check the database")
+
+
+_REMEDIES = (
+    ("readonly", "is read-only", "give this user write permission on the file and on its folder"),
+    ("read-only", "is read-only", "connect to the primary server, or give this user write permission"),
+    ("disk is full", "the disk is full; nothing was half-written", "free some space, then run the command again"),
+    ("no space left", "the disk is full; nothing was half-written", "free some space, then run the command again"),
+    ("disk i/o error", "cannot be read or written", "check the disk and its free space, then run it again"),
+    ("unable to open", "cannot be opened", "check that the folder exists and may be written, or run `digest init`"),
+    ("locked", "is locked by another program", "close whatever holds it open, then run the command again"),
+    ("no such table", "has no tables yet", "run `digest db upgrade`"),
+    ("no such column", "has an older schema", "run `digest db upgrade`"),
+    ("not a database", "is not an SQLite database", "set database.url to another file"),
+    ("malformed", "is damaged", "restore it from a backup"),
+    ("password authentication", "refused the login", "check user and password in database.url"),
+    ("connection refused", "does not answer", "start PostgreSQL, or check host and port in database.url"),
+    ("does not exist", "does not exist", "create the database first (createdb), or check database.url"),
+)
+
+
+def _sqlite_engine(url: Any) -> Engine:
+    engine = create_engine(
+        url,
+        connect_args={"timeout": _BUSY_TIMEOUT_S, "check_same_thread": False, "isolation_level": None},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_S * 1000}")
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            # A read-only file can still be read; the first write reports it in plain words.
+            if "readonly" not in str(error):
+                raise
+        cursor.execute("PRAGMA synchronous = FULL")  # a 250 from the relay must not be forgotten by a power cut
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.info.get("digest_begin", "BEGIN"))
+
+    return engine

@@ -1,0 +1,93 @@
+"""Schema versions: bringing a database up or down, and refusing one that does not fit."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+import digest
+from digest.model.errors import SchemaMismatch, StoreUnavailable
+from digest.store.engine import Store
+from digest.store.tables import metadata
+
+#: Serialises migrations of several processes on PostgreSQL (any constant of our own will do).
+_ADVISORY_LOCK = 0x6469_6765_7374
+
+
+def scripts_folder() -> Path:
+    """The migrations: shipped inside the wheel, or the checkout's own ``alembic/``."""
+    package = Path(digest.__file__).parent
+    shipped = package / "_alembic"
+    return shipped if shipped.is_dir() else package.parents[1] / "alembic"
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(scripts_folder()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+@cache
+def head() -> str:
+    """The schema version this code is written for."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    if revision is None:
+        raise AssertionError("no migrations found")
+    return revision
+
+
+def current(store: Store) -> str | None:
+    """The schema version of the database, or None for an empty one."""
+    with store.read() as tx:
+        return MigrationContext.configure(tx.connection).get_current_revision()
+
+
+def upgrade(store: Store, revision: str = "head") -> None:
+    """Bring the schema up to ``revision``; all of it or nothing, one process at a time."""
+    with store.write() as tx:
+        if tx.is_postgres:
+            tx.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        command.upgrade(_config(tx.connection), revision)
+
+
+def downgrade(store: Store, revision: str) -> None:
+    """Take the schema back to ``revision`` (``-1`` for one step, ``base`` for none)."""
+    with store.write() as tx:
+        command.downgrade(_config(tx.connection), revision)
+
+
+def drift(store: Store) -> list[str]:
+    """Differences between the migrated schema and the tables in code, one line each; empty when they agree."""
+    with store.read() as tx:
+        context = MigrationContext.configure(tx.connection, opts={"compare_type": True})
+        return [str(difference) for difference in compare_metadata(context, metadata)]
+
+
+def require_current(store: Store) -> None:
+    """Refuse a database that is missing, empty, older or newer than this code."""
+    path = store.sqlite_path
+    if path is not None and not path.exists():
+        raise StoreUnavailable(f"there is no database at {path}", hint="run `digest init` to make a project here")
+    version = current(store)
+    if version == head():
+        return
+    if version is None:
+        raise SchemaMismatch("the database has no tables yet", hint="run `digest db upgrade`")
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if version in known:
+        raise SchemaMismatch(
+            f"the database schema is at {version}, this version of Digest needs {head()}",
+            hint="make a backup, then run `digest db upgrade`",
+        )
+    raise SchemaMismatch(
+        f"the database schema {version} is newer than this version of Digest ({digest.__version__})",
+        hint="install the newer Digest that made it",
+    )

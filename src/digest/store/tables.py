@@ -1,0 +1,322 @@
+"""The schema: keys and constraints are the design (architecture 2.5).
+
+What makes double sending impossible stands here as constraints: `issue` is unique per (publication, cadence,
+period), `delivery` is keyed by (issue, subscriber). Everything else only saves work.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from digest.model.delivery import DeliveryState
+from digest.model.issue import IssueState
+from digest.model.subscriber import SubscriptionState
+from digest.store.types import Instant, Key
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _one_of(column: str, values: type[IssueState | DeliveryState | SubscriptionState]) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+publication = Table(
+    "publication",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("slug", String(64), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("sender_name", Text, nullable=False),
+    Column("sender_email", Text, nullable=False),
+    Column("reply_to", Text),
+    Column("timezone", Text, nullable=False),
+    Column("locale", String(35), nullable=False),
+    Column("postal_address", Text, nullable=False),
+    Column("min_items", Integer, nullable=False),
+    Column("max_items", Integer, nullable=False),
+    Column("template", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+cadence = Table(
+    "cadence",
+    metadata,
+    Column("publication_id", ForeignKey("publication.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String(32), nullable=False),
+    Column("rule", String(16), nullable=False),
+    Column("send_at", String(5), nullable=False),  # local wall-clock time, HH:MM
+    Column("catch_up", String(16), nullable=False),
+    Column("max_lateness_s", Integer, nullable=False),
+    PrimaryKeyConstraint("publication_id", "name"),
+)
+
+topic = Table(
+    "topic",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("publication_id", ForeignKey("publication.id", ondelete="CASCADE"), nullable=False),
+    Column("slug", String(64), nullable=False),
+    Column("name", Text, nullable=False),
+    UniqueConstraint("publication_id", "slug"),
+)
+
+source = Table(
+    "source",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("home_url", Text),
+    Column("language", String(35)),
+    Column("etag", Text),  # byte for byte as the server sent it, quotes and all (F1)
+    Column("last_modified", Text),
+    Column("body_hash", String(64)),
+    Column("next_poll_at", Instant, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("last_error", Text),
+    Column("last_success_at", Instant),
+    Column("item_count", Integer, nullable=False, server_default="0"),
+    Column("paused", Boolean, nullable=False, server_default=text("false")),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("kind", "url"),
+)
+
+publication_source = Table(
+    "publication_source",
+    metadata,
+    Column("publication_id", ForeignKey("publication.id", ondelete="CASCADE"), nullable=False),
+    Column("source_id", ForeignKey("source.id", ondelete="CASCADE"), nullable=False),
+    Column("weight", Float, nullable=False, server_default="1"),
+    Column("topic_id", ForeignKey("topic.id", ondelete="SET NULL")),
+    PrimaryKeyConstraint("publication_id", "source_id"),
+    Index(None, "source_id"),
+)
+
+article = Table(
+    "article",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("identity", String(64), nullable=False, unique=True),
+    Column("source_id", ForeignKey("source.id"), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("canonical_url", Text, nullable=False),
+    Column("url_hash", String(64), nullable=False),  # hex SHA-256 of canonical_url, for `digest why URL`
+    Column("title", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("content_html", Text, nullable=False),  # sanitised at storage (F26)
+    Column("text", Text, nullable=False),
+    Column("author", Text),
+    Column("published_at", Instant),
+    Column("published_is_day", Boolean, nullable=False),
+    Column("updated_at", Instant),
+    Column("first_seen_at", Instant, nullable=False),
+    Column("image_url", Text),
+    Column("image_alt", Text, nullable=False),
+    Column("language", String(35)),
+    Column("labels", JSON, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("word_count", Integer, nullable=False),
+    Column("is_hidden", Boolean, nullable=False, server_default=text("false")),
+    Index(None, "url_hash"),
+    Index(None, "first_seen_at"),
+)
+
+sighting = Table(
+    "sighting",
+    metadata,
+    Column("source_id", ForeignKey("source.id", ondelete="CASCADE"), nullable=False),
+    Column("guid_hash", String(64), nullable=False),
+    Column("article_id", ForeignKey("article.id", ondelete="CASCADE"), nullable=False),
+    Column("url", Text, nullable=False),  # as the feed gave it, tracking parameters and all
+    Column("seen_at", Instant, nullable=False),
+    PrimaryKeyConstraint("source_id", "guid_hash"),
+    Index(None, "article_id"),
+)
+
+subscriber = Table(
+    "subscriber",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("public_id", String(16), nullable=False, unique=True),
+    Column("email", Text, nullable=False),
+    Column("email_norm", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("locale", String(35)),
+    Column("timezone", Text),
+    Column("created_at", Instant, nullable=False),
+)
+
+subscription = Table(
+    "subscription",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscriber.id", ondelete="CASCADE"), nullable=False),
+    Column("publication_id", ForeignKey("publication.id", ondelete="CASCADE"), nullable=False),
+    Column("token_id", String(16), nullable=False, unique=True),
+    Column("state", String(16), nullable=False),
+    Column("cadence", String(32), nullable=False),
+    Column("format", String(8), nullable=False),
+    Column("consent_at", Instant),
+    Column("consent_source", Text, nullable=False, server_default=""),
+    Column("consent_proof", Text, nullable=False, server_default=""),
+    Column("created_at", Instant, nullable=False),
+    Column("unsubscribed_at", Instant),
+    PrimaryKeyConstraint("subscriber_id", "publication_id"),
+    _one_of("state", SubscriptionState),
+    Index(None, "publication_id", "state", "cadence"),
+)
+
+subscription_topic = Table(
+    "subscription_topic",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscriber.id", ondelete="CASCADE"), nullable=False),
+    Column("publication_id", ForeignKey("publication.id", ondelete="CASCADE"), nullable=False),
+    Column("topic_id", ForeignKey("topic.id", ondelete="CASCADE"), nullable=False),
+    PrimaryKeyConstraint("subscriber_id", "publication_id", "topic_id"),
+)
+
+issue = Table(
+    "issue",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("publication_id", ForeignKey("publication.id"), nullable=False),
+    Column("cadence", String(32), nullable=False),
+    Column("period_start", Date, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("window_from", Instant),
+    Column("window_to", Instant),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text),
+    Column("number", Integer),
+    Column("subject", Text),
+    Column("preheader", Text),
+    Column("audience", Integer),  # deliveries made at fan-out: frozen, so that the audit has something to add up to
+    Column("created_at", Instant, nullable=False),
+    Column("sending_at", Instant),
+    Column("closed_at", Instant),
+    UniqueConstraint("publication_id", "cadence", "period_start"),  # bar 1: any number of clocks, one issue
+    UniqueConstraint("publication_id", "number"),
+    _one_of("state", IssueState),
+)
+
+issue_candidate = Table(
+    "issue_candidate",
+    metadata,
+    Column("issue_id", ForeignKey("issue.id", ondelete="CASCADE"), nullable=False),
+    Column("article_id", ForeignKey("article.id"), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("score", Float, nullable=False),
+    Column("score_parts", JSON, nullable=False),
+    Column("merged_into", ForeignKey("article.id")),
+    Column("note", Text, nullable=False),
+    PrimaryKeyConstraint("issue_id", "article_id"),
+    Index(None, "article_id"),
+)
+
+issue_item = Table(
+    "issue_item",
+    metadata,
+    Column("issue_id", ForeignKey("issue.id", ondelete="CASCADE"), nullable=False),
+    Column("article_id", ForeignKey("article.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("role", String(8), nullable=False),
+    Column("section", String(64), nullable=False),
+    Column("section_title", Text, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("teaser", Text, nullable=False),
+    Column("also_at", JSON, nullable=False),
+    PrimaryKeyConstraint("issue_id", "article_id"),
+    UniqueConstraint("issue_id", "position"),
+    Index(None, "article_id"),
+)
+
+rendition = Table(
+    "rendition",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("issue_id", ForeignKey("issue.id", ondelete="CASCADE"), nullable=False),
+    Column("key_hash", String(64), nullable=False),
+    Column("topics", JSON, nullable=False),
+    Column("locale", String(35), nullable=False),
+    Column("format", String(8), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("html", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("issue_id", "key_hash"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("issue_id", ForeignKey("issue.id"), nullable=False),
+    Column("subscriber_id", ForeignKey("subscriber.id"), nullable=False),
+    Column("chunk", Integer, nullable=False),
+    Column("rendition_id", ForeignKey("rendition.id")),  # none: nothing in the issue for this reader's topics
+    Column("due_at", Instant, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("doubts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", Instant),
+    Column("lease", String(32)),
+    Column("lease_until", Instant),
+    Column("first_attempt_at", Instant),  # the Date header: the first attempt, unchanged on retry
+    Column("relay", Text),
+    Column("reply_code", Integer),
+    Column("enhanced_code", String(16)),
+    Column("reply_text", Text),
+    Column("reason", String(32)),
+    Column("sent_at", Instant),
+    PrimaryKeyConstraint("issue_id", "subscriber_id"),  # bar 3: the fact is a row
+    _one_of("state", DeliveryState),
+    Index(
+        "ix_delivery_open",
+        "issue_id",
+        "chunk",
+        "subscriber_id",
+        sqlite_where=text("state IN ('pending', 'leased', 'sending', 'deferred', 'unknown')"),
+        postgresql_where=text("state IN ('pending', 'leased', 'sending', 'deferred', 'unknown')"),
+    ),
+    Index(None, "subscriber_id"),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("dedupe_key", String(64), nullable=False, unique=True),
+    Column("kind", String(16), nullable=False),
+    Column("publication_id", ForeignKey("publication.id", ondelete="SET NULL")),
+    Column("issue_id", ForeignKey("issue.id", ondelete="SET NULL")),
+    Column("subscriber_id", ForeignKey("subscriber.id", ondelete="SET NULL")),
+    Column("at", Instant, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index(None, "subscriber_id"),
+)
