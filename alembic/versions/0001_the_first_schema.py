@@ -380,6 +380,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.create_index(
+            "ix_delivery_lease",
+            ["lease"],
+            unique=False,
+            sqlite_where=sa.text("lease IS NOT NULL"),
+            postgresql_where=sa.text("lease IS NOT NULL"),
+        )
+        batch_op.create_index(
             "ix_delivery_open",
             ["issue_id", "chunk", "subscriber_id"],
             unique=False,
@@ -397,6 +404,11 @@ def downgrade() -> None:
             "ix_delivery_open",
             sqlite_where=sa.text("state IN ('pending', 'leased', 'sending', 'deferred', 'unknown')"),
             postgresql_where=sa.text("state IN ('pending', 'leased', 'sending', 'deferred', 'unknown')"),
+        )
+        batch_op.drop_index(
+            "ix_delivery_lease",
+            sqlite_where=sa.text("lease IS NOT NULL"),
+            postgresql_where=sa.text("lease IS NOT NULL"),
         )
 
     op.drop_table("delivery")

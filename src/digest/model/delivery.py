@@ -49,6 +49,7 @@ class FailReason(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
     CANCELLED = "cancelled"
     NO_MATCHING_NEWS = "no-matching-news"
+    INVALID_MESSAGE = "invalid-message"
     NEEDS_SMTPUTF8 = "needs-smtputf8"
 
 

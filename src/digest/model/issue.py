@@ -142,7 +142,7 @@ class RenditionKey:
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """The issue composed for one key. ``html`` and ``text`` still hold slots (see `compose.slots`)."""
+    """The issue composed for one key. ``html`` and ``text`` still hold slots (see `text.slots`)."""
 
     id: int
     issue_id: int

@@ -230,12 +230,22 @@ def mark(
         )
         .returning(delivery.c.subscriber_id, delivery.c.attempt, delivery.c.first_attempt_at)
     ).all()
-    tx.connection.execute(
+    renew(tx, issue_id, lease=lease, lease_for=lease_for, now=now)
+    return sorted((Marked(*row) for row in rows), key=lambda marked: marked.subscriber_id)
+
+
+def renew(tx: Tx, issue_id: int, *, lease: str, lease_for: timedelta, now: datetime) -> int:
+    """Keep everything this lease still holds for another ``lease_for``; returns how many rows that are."""
+    result = tx.connection.execute(
         update(delivery)
-        .where(ours, delivery.c.state.in_([_S.LEASED.value, _S.SENDING.value]))
+        .where(
+            delivery.c.issue_id == issue_id,
+            delivery.c.lease == lease,
+            delivery.c.state.in_([_S.LEASED.value, _S.SENDING.value]),
+        )
         .values(lease_until=now + lease_for)
     )
-    return sorted((Marked(*row) for row in rows), key=lambda marked: marked.subscriber_id)
+    return result.rowcount
 
 
 def record(tx: Tx, issue_id: int, *, lease: str, outcomes: Sequence[Outcome]) -> int:
@@ -258,6 +268,7 @@ def record(tx: Tx, issue_id: int, *, lease: str, outcomes: Sequence[Outcome]) ->
             state=bindparam("b_state"),
             attempt=delivery.c.attempt - bindparam("b_uncharged"),
             next_attempt_at=bindparam("b_next", type_=delivery.c.next_attempt_at.type),
+            lease=bindparam("b_kept"),
             lease_until=None,
             relay=bindparam("b_relay"),
             reply_code=bindparam("b_code"),
@@ -275,6 +286,7 @@ def _row(issue_id: int, lease: str, outcome: Outcome) -> dict[str, Any]:
         "b_issue": issue_id,
         "b_subscriber": outcome.subscriber_id,
         "b_lease": lease,
+        "b_kept": lease if outcome.state is _S.UNKNOWN else None,
         "b_state": outcome.state.value,
         "b_uncharged": 1 if outcome.state is _S.PENDING else 0,
         "b_next": outcome.at + DOUBT_PAUSE if outcome.state is _S.UNKNOWN else outcome.retry_at,
@@ -350,7 +362,9 @@ def ready_chunks(tx: Tx, issue_id: int, *, now: datetime) -> list[int]:
         .where(
             delivery.c.issue_id == issue_id,
             delivery.c.state == _S.PENDING.value,
+            delivery.c.due_at <= now,
             or_(delivery.c.next_attempt_at.is_(None), delivery.c.next_attempt_at <= now),
+            _is_sending(),
         )
         .order_by(delivery.c.chunk)
     )
@@ -371,7 +385,8 @@ def next_wake(tx: Tx, issue_id: int) -> datetime | None:
     earliest: datetime | None = tx.connection.execute(
         select(func.min(waits, type_=delivery.c.next_attempt_at.type)).where(
             delivery.c.issue_id == issue_id,
-            delivery.c.state.in_([_S.DEFERRED.value, _S.LEASED.value, _S.SENDING.value, _S.UNKNOWN.value]),
+            delivery.c.state.in_([state.value for state in (*OPEN, _S.UNKNOWN)]),
+            _is_sending(),
         )
     ).scalar_one()
     return earliest

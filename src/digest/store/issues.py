@@ -224,17 +224,21 @@ def verdicts_on(tx: Tx, article_id: int) -> list[tuple[Issue, Candidate]]:
     return [(_issue(row), _candidate(row)) for row in tx.connection.execute(query)]
 
 
-def placed_elsewhere(tx: Tx, issue_: Issue, article_ids: Sequence[int]) -> set[int]:
-    """Those of the articles that another issue of the publication already carries: never again (F19)."""
+def judged_elsewhere(tx: Tx, issue_: Issue, article_ids: Sequence[int]) -> set[int]:
+    """Those of the articles on which another live issue of the same cadence has a verdict: never twice (F19).
+
+    A skipped, failed or cancelled issue keeps nothing from rolling over.
+    """
     gone = [IssueState.FAILED.value, IssueState.CANCELLED.value, IssueState.SKIPPED.value]
     query = (
-        select(issue_item.c.article_id)
-        .join(issue, issue.c.id == issue_item.c.issue_id)
+        select(issue_candidate.c.article_id)
+        .join(issue, issue.c.id == issue_candidate.c.issue_id)
         .where(
             issue.c.publication_id == issue_.publication_id,
+            issue.c.cadence == issue_.cadence,
             issue.c.id != issue_.id,
             issue.c.state.not_in(gone),
-            issue_item.c.article_id.in_(article_ids),
+            issue_candidate.c.article_id.in_(article_ids),
         )
     )
     return set(tx.connection.execute(query).scalars())

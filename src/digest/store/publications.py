@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, exists, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from digest.model.errors import AlreadyExists, NotFound
 from digest.model.publication import Cadence, CadenceRule, CatchUp, NewPublication, Publication, Topic
 from digest.store.engine import Tx
-from digest.store.tables import cadence, issue, publication, topic
+from digest.store.tables import cadence, issue, publication, publication_source, subscription_topic, topic
 
 
 def insert_or_ignore(tx: Tx, table: Any) -> Any:
@@ -125,6 +125,18 @@ def ensure_topic(tx: Tx, publication_id: int, *, slug: str, name: str) -> Topic:
         )
     ).one()
     return Topic(*row)
+
+
+def drop_unused_topic(tx: Tx, publication_id: int, *, slug: str) -> None:
+    """Take back a topic that nothing uses; one in use stays."""
+    tx.connection.execute(
+        delete(topic).where(
+            topic.c.publication_id == publication_id,
+            topic.c.slug == slug,
+            ~exists().where(publication_source.c.topic_id == topic.c.id),
+            ~exists().where(subscription_topic.c.topic_id == topic.c.id),
+        )
+    )
 
 
 def _publication(tx: Tx, row: Row[Any]) -> Publication:

@@ -97,6 +97,11 @@ def of_issue(tx: Tx, issue_id: int) -> list[Rendition]:
     ]
 
 
+def web_key(locale: str) -> RenditionKey:
+    """The key of the web view: every topic, nobody in particular."""
+    return RenditionKey((), locale, WEB)
+
+
 def web_view(tx: Tx, issue_id: int) -> Rendition | None:
     """The unpersonalised rendition, or None before composing."""
     return next((item for item in of_issue(tx, issue_id) if item.key.format == WEB), None)

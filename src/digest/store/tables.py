@@ -304,6 +304,12 @@ delivery = Table(
         sqlite_where=text("state IN ('pending', 'leased', 'sending', 'deferred', 'unknown')"),
         postgresql_where=text("state IN ('pending', 'leased', 'sending', 'deferred', 'unknown')"),
     ),
+    Index(
+        "ix_delivery_lease",
+        "lease",
+        sqlite_where=text("lease IS NOT NULL"),
+        postgresql_where=text("lease IS NOT NULL"),
+    ),
     Index(None, "subscriber_id"),
 )
 

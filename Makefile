@@ -1,0 +1,60 @@
+# The one door: `make help` lists what it opens. Needs python3 ≥ 3.11, make and git; nothing else for `make demo`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+WORKERS ?= auto
+# Locks and the project file decide what is installed: a second call with nothing changed is instant.
+INPUTS := requirements/dev.lock pyproject.toml
+
+.PHONY: help setup demo test lint types format crash lock clean docs machine wheel
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(STAMP): $(INPUTS) tools/setup.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash tools/setup.sh
+	@touch $@
+
+setup: $(STAMP) ## Make .venv with everything in it, hashes checked
+
+demo: $(STAMP) ## Run the main job end to end: collect, compose, send, unsubscribe, prove (no network needed)
+	@$(BIN)/digest demo $(ARGS)
+
+test: $(STAMP) machine ## Run every test (PostgreSQL and Chromium are used when they are there)
+	@$(BIN)/pytest -n $(WORKERS) $(ARGS)
+
+machine: ## Find PostgreSQL and Chromium for the tests; install them when we are root on Debian or Ubuntu
+	@bash tools/machine.sh
+
+crash: $(STAMP) machine ## Kill workers at random, on both databases, and count what arrived
+	@$(BIN)/pytest -m crash -n 0 -s $(ARGS)
+
+lint: $(STAMP) ## Format check, lint, types, layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache >.lint-imports.log 2>&1 || { cat .lint-imports.log; exit 1; }
+	@rm -f .lint-imports.log; echo "layers: kept"
+
+types: $(STAMP) ## Types only
+	@$(BIN)/mypy
+
+format: $(STAMP) ## Format the code and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+docs: $(STAMP) ## Write the generated reference pages again
+	@$(BIN)/python tools/docs_cli.py
+
+wheel: $(STAMP) ## Build the wheel into dist/
+	@$(BIN)/hatchling build -t wheel
+
+lock: ## Resolve the dependencies again (needs uv)
+	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -q pyproject.toml -o requirements/run.lock
+	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -q pyproject.toml --group dev -o requirements/dev.lock
+
+clean: ## Remove what the other commands made
+	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,119 @@
+"""The clock: one turn looks at everything that may be due and does it. Any number of clocks may tick.
+
+Rules: the first two bars against double sending (`store.issues`) make a second clock harmless. A turn never raises
+for what one publication did: its trouble is logged once and the next publication gets its turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from digest.app import line as steps
+from digest.app.container import Container
+from digest.app.line import Line, Watch
+from digest.app.run import RunResult, advance
+from digest.collect.refresh import refresh
+from digest.engine.local import LocalEngine
+from digest.model.calendar import due_period
+from digest.model.errors import DigestError, NothingToDo
+from digest.model.issue import Issue
+from digest.model.publication import Cadence, Publication
+from digest.store import issues, publications, sources
+
+log = structlog.get_logger()
+
+Clock = Callable[[], datetime]
+
+
+def system_clock() -> datetime:
+    """The real time."""
+    return datetime.now(UTC)
+
+
+def clock_from(start: datetime | None) -> Clock:
+    """The real clock, or one that starts at ``start`` and runs on from there (``--at``)."""
+    if start is None:
+        return system_clock
+    began = system_clock()
+    return lambda: start + (system_clock() - began)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one turn did: issues that were worked on, what went wrong, and sources fetched in between."""
+
+    results: tuple[RunResult, ...]
+    errors: tuple[tuple[str, DigestError], ...]
+    fetched: int
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there was nothing to do."""
+        return not (self.results or self.errors or self.fetched)
+
+
+async def tick(
+    container: Container, *, clock: Clock = system_clock, watch: Watch | None = None, stop: asyncio.Event | None = None
+) -> Turn:
+    """One turn: open what is due, take every unfinished issue as far as it goes, fetch sources that are due."""
+    results: list[RunResult] = []
+    errors: list[tuple[str, DigestError]] = []
+    with container.store.read() as tx:
+        known = publications.list_all(tx)
+    for publication in known:
+        line = Line(container, publication, LocalEngine(), clock, watch or Watch())
+        for issue in _due(line):
+            try:
+                results.append(await advance(line, issue, stop=stop))
+            except NothingToDo:
+                continue  # another process took it on between our look and our step
+            except DigestError as error:
+                log.warning(
+                    "issue.stuck", issue=issue.id, publication=publication.slug, error=error.message, hint=error.hint
+                )
+                errors.append((publication.slug, error))
+    fetched = await _poll(container, known, clock) if not (stop and stop.is_set()) else 0
+    return Turn(tuple(results), tuple(errors), fetched)
+
+
+def _due(line: Line) -> list[Issue]:
+    """Issues to work on now: opened for a due period, or left unfinished by whoever worked on them before."""
+    for cadence in line.publication.cadences:
+        if not _began_before(line, cadence):
+            continue
+        try:
+            steps.open_due(line, cadence, by_clock=True)
+        except NothingToDo:
+            continue
+    with line.container.store.read() as tx:
+        return [issue for issue in issues.unfinished(tx) if issue.publication_id == line.publication.id]
+
+
+def _began_before(line: Line, cadence: Cadence) -> bool:
+    """A publication made after a send time owes nobody the issue of that time."""
+    period = due_period(cadence, ZoneInfo(line.publication.timezone), line.clock())
+    return period.due_at >= line.publication.created_at
+
+
+async def _poll(container: Container, known: list[Publication], clock: Clock) -> int:
+    """Fetch the sources whose time has come, so that a fast feed loses no article between two issues."""
+    fetched = 0
+    for publication in known:
+        with container.store.read() as tx:
+            waiting = sources.due(tx, publication.id, now=clock())
+        if waiting:
+            reports = await refresh(
+                container.store,
+                publication.id,
+                settings=container.settings,
+                now=clock(),
+                all_sources=False,
+            )
+            fetched += len(reports)
+    return fetched

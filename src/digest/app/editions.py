@@ -1,0 +1,191 @@
+"""What an operator does with issues: build a trial, prove, hold, cancel, export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from digest.app.container import Container
+from digest.app.line import consider
+from digest.curate.pick import Curation
+from digest.deliver.letter import Letter, address_letter
+from digest.model.article import Article
+from digest.model.calendar import due_period
+from digest.model.delivery import Marked, Recipient, Tally
+from digest.model.errors import BadInput, IllegalTransition
+from digest.model.issue import Issue, IssueState, Rendition
+from digest.store import articles as article_store
+from digest.store import deliveries, issues, publications, renditions
+from digest.store.engine import Store
+
+_STANDS_FOR = "reader@example.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A trial curation, with the articles it speaks of."""
+
+    curation: Curation
+    articles: Mapping[int, Article]
+
+
+def build(container: Container, slug: str, *, now: datetime) -> Built:
+    """Curate the due issue of a publication's first cadence without keeping anything."""
+    with container.store.read() as tx:
+        publication = publications.get(tx, slug)
+        cadence = publication.cadences[0]
+        period = due_period(cadence, ZoneInfo(publication.timezone), now)
+        found = issues.of_period(tx, publication.id, cadence=cadence.name, period=period)
+        issue = found or _imagined(publication.id, publication.slug, cadence.name, period.start, now)
+        curation = consider(tx, publication, issue, window_from=issues.window_start(tx, issue), now=now)
+        known = article_store.by_ids(tx, [candidate.article_id for candidate in curation.candidates])
+    return Built(curation, {article.id: article for article in known})
+
+
+def _imagined(publication_id: int, slug: str, cadence: str, day: date, now: datetime) -> Issue:
+    return Issue(
+        id=0,
+        publication_id=publication_id,
+        publication_slug=slug,
+        cadence=cadence,
+        period_start=day,
+        due_at=now,
+        state=IssueState.PLANNED,
+        created_at=now,
+        window_from=None,
+        window_to=None,
+        reason=None,
+        number=None,
+        subject=None,
+        preheader=None,
+        audience=None,
+        sending_at=None,
+        closed_at=None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The proof of an issue. ``troubles`` are what does not add up, in plain words; none means it is balanced."""
+
+    issue: Issue
+    tally: Tally
+    in_doubt: tuple[str, ...]
+    troubles: tuple[str, ...]
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether every reader of the frozen audience is accounted for."""
+        return not self.troubles
+
+
+def audit(store: Store, issue_id: int) -> Audit:
+    """Count an issue's deliveries against its frozen audience and check each row against its state."""
+    with store.read() as tx:
+        issue = issues.get(tx, issue_id)
+        tally = deliveries.tally(tx, issue_id)
+        doubtful = tuple(address for _, address in deliveries.in_doubt(tx, issue_id))
+        unexplained = deliveries.unexplained(tx, issue_id)
+    troubles: list[str] = []
+    total = sum(tally.counts.values())
+    if total != tally.audience:
+        troubles.append(f"{total} deliveries for an audience of {tally.audience}")
+    if unexplained:
+        troubles.append(f"{unexplained} deliveries contradict their state")
+    if issue.state is IssueState.SENT and tally.open_count:
+        troubles.append(f"the issue is closed with {tally.open_count} open deliveries")
+    before_sending = {IssueState.PLANNED, IssueState.COLLECTING, IssueState.CURATED, IssueState.COMPOSED}
+    if issue.state in before_sending and total:
+        troubles.append(f"the issue is {issue.state} and has deliveries already")
+    return Audit(issue, tally, doubtful, tuple(troubles))
+
+
+def move(store: Store, issue_id: int, *, expected: Sequence[IssueState], to: IssueState) -> None:
+    """Change an issue's state by an operator's word. Raises IllegalTransition saying what it is now."""
+    with store.write() as tx:
+        issue = issues.get(tx, issue_id)
+        if issue.state not in expected or not issues.move(tx, issue_id, expected=issue.state, to=to, now=tx.now()):
+            allowed = " or ".join(expected)
+            raise IllegalTransition(
+                f"issue {issue_id} is {issue.state}", hint=f"only a {allowed} issue can become {to}"
+            )
+
+
+def cancel(store: Store, issue_id: int) -> int:
+    """Cancel an issue that is not closed; returns how many deliveries will now never go out."""
+    with store.write() as tx:
+        issue = issues.get(tx, issue_id)
+        if not issue.state.is_open:
+            raise IllegalTransition(
+                f"issue {issue_id} is {issue.state}", hint="only an unfinished issue can be cancelled"
+            )
+        issues.move(tx, issue_id, expected=issue.state, to=IssueState.CANCELLED, reason="by an operator", now=tx.now())
+        return deliveries.cancel_open(tx, issue_id)
+
+
+def export(container: Container, issue_id: int, folder: Path) -> list[Path]:
+    """Write every rendition as html, txt and eml, and the issue as json. Raises BadInput before composing."""
+    with container.store.read() as tx:
+        issue = issues.get(tx, issue_id)
+        made = renditions.of_issue(tx, issue_id)
+        publication = publications.by_id(tx, issue.publication_id)
+        items = issues.items(tx, issue_id)
+        titles = {article.id: article for article in article_store.by_ids(tx, [item.article_id for item in items])}
+    if not made:
+        raise BadInput(
+            f"issue {issue_id} is {issue.state}: it was never composed", hint="only composed issues can be exported"
+        )
+    letter = address_letter(
+        publication, issue, {item.id: item for item in made}, settings=container.settings, keyring=container.keyring
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+    for rendition in made:
+        for suffix, content in _files(letter, rendition, at=issue.sending_at or issue.created_at).items():
+            path = folder / f"{_name(rendition)}.{suffix}"
+            path.write_bytes(content)
+            written.append(path)
+    summary = {
+        "publication": publication.slug,
+        "number": issue.number,
+        "period": str(issue.period_start),
+        "state": issue.state.value,
+        "subject": issue.subject,
+        "items": [
+            {"position": item.position, "role": item.role.value, "section": item.section_title, "teaser": item.teaser}
+            | {"title": titles[item.article_id].title, "url": titles[item.article_id].url}
+            for item in items
+        ],
+    }
+    path = folder / "issue.json"
+    path.write_text(json.dumps(summary, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    return [*written, path]
+
+
+def _files(letter: Letter, rendition: Rendition, *, at: datetime) -> dict[str, bytes]:
+    if rendition.key.format == renditions.WEB:
+        return {"html": rendition.html.encode(), "txt": rendition.text.encode()}
+    nobody = Recipient(
+        issue_id=letter.issue.id,
+        subscriber_id=0,
+        rendition_id=rendition.id,
+        attempt=1,
+        first_attempt_at=None,
+        email=_STANDS_FOR,
+        name="",
+        locale=rendition.key.locale,
+        token_id="example",  # noqa: S106 - no secret: it stands where a reader's would
+        signed_up_at=at,
+    )
+    message = letter.message(nobody, Marked(0, 1, at))
+    files = {"txt": message.text.encode(), "eml": letter.wire(nobody, Marked(0, 1, at))}
+    return files | ({"html": message.html.encode()} if message.html is not None else {})
+
+
+def _name(rendition: Rendition) -> str:
+    key = rendition.key
+    return "-".join(["web" if key.format == renditions.WEB else key.format, key.locale, *(key.topics or ("all",))])

@@ -1,0 +1,225 @@
+"""The steps of the straight line, each re-runnable: it does nothing when the issue is past it.
+
+Rules: a step reads the issue's state, does its work and moves the issue in the same transaction as its result.
+If two processes run one step, one of them loses the compare-and-set, rolls back and reads again. A crash between
+steps resumes at the step that the state names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from digest.app.container import Container
+from digest.collect.refresh import SourceReport, refresh
+from digest.compose.build import preheader_for, subject_for
+from digest.compose.environment import templates
+from digest.compose.renditions import renditions, web_view
+from digest.curate.pick import Curation, pick
+from digest.deliver.letter import Letter, address_letter
+from digest.engine.port import Engine
+from digest.model.calendar import due_period, next_period
+from digest.model.delivery import Outcome
+from digest.model.errors import NothingToDo
+from digest.model.issue import Issue, IssueState, RenditionKey, SkipReason
+from digest.model.publication import Cadence, CadenceRule, CatchUp, Publication
+from digest.store import articles as article_store
+from digest.store import deliveries, issues, publications, sources
+from digest.store import renditions as rendition_store
+from digest.store.engine import Tx
+
+#: A worker's unit: big enough to amortise work, small enough that one chunk does not take long (architecture 2.4).
+_CHUNK_SIZE = 1000
+#: An article that was committed late by another process may have been first seen before the window that should
+#: have had it; what has no verdict yet is looked at again within this time.
+_OVERLAP = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a run tells about itself while it works; the command line draws it, the clock logs it."""
+
+    step: Callable[[str], None] = lambda _text: None
+    source: Callable[[SourceReport], None] = lambda _report: None
+    outcomes: Callable[[Sequence[Outcome]], None] = lambda _outcomes: None
+    audience: Callable[[int], None] = lambda _count: None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What the steps of one run share. ``clock`` gives the domain's now: the real one, or ``--at`` and on."""
+
+    container: Container
+    publication: Publication
+    engine: Engine
+    clock: Callable[[], datetime]
+    watch: Watch = field(default_factory=Watch)
+
+    def read_again(self, issue: Issue) -> Issue:
+        """The issue as it stands in the database."""
+        with self.container.store.read() as tx:
+            return issues.get(tx, issue.id)
+
+
+def open_due(line: Line, cadence: Cadence, *, by_clock: bool) -> Issue:
+    """The issue of the due period, made if it is new. Raises NothingToDo when it is done with.
+
+    ``by_clock``: obey catch-up and lateness; a person who says ``digest run`` wants it now.
+    """
+    now, zone = line.clock(), ZoneInfo(line.publication.timezone)
+    period = due_period(cadence, zone, now)
+    with line.container.store.write() as tx:
+        issue = issues.of_period(tx, line.publication.id, cadence=cadence.name, period=period)
+        if issue is None:
+            late = now - period.due_at
+            too_late = by_clock and late > (cadence.max_lateness if cadence.catch_up is CatchUp.LATEST else timedelta())
+            issue, _ = issues.open_period(tx, line.publication.id, cadence=cadence.name, period=period, now=now)
+            if too_late and issues.move(
+                tx, issue.id, expected=IssueState.PLANNED, to=IssueState.SKIPPED, reason=SkipReason.TOO_LATE, now=now
+            ):
+                issue = issues.get(tx, issue.id)
+    if not issue.state.is_open:
+        following = next_period(cadence, zone, now)
+        raise NothingToDo(
+            f"the {cadence.name} issue of {line.publication.slug} for {issue.period_start} is {_ended(issue)}",
+            hint=f"the next one is due {following.due_at.astimezone(zone):%A %d %B %H:%M} {line.publication.timezone}",
+        )
+    return issue
+
+
+def _ended(issue: Issue) -> str:
+    return f"{issue.state}: {issue.reason}" if issue.reason else f"{issue.state}"
+
+
+async def collect(line: Line, issue: Issue) -> Issue:
+    """Take it from planned to collecting: fetch every source. A failing source never fails the issue."""
+    if issue.state is IssueState.PLANNED:
+        with line.container.store.write() as tx:
+            issues.move(tx, issue.id, expected=IssueState.PLANNED, to=IssueState.COLLECTING, now=line.clock())
+        issue = line.read_again(issue)
+    if issue.state is IssueState.COLLECTING:
+        line.watch.step("collecting")
+        await refresh(
+            line.container.store,
+            line.publication.id,
+            settings=line.container.settings,
+            now=line.clock(),
+            all_sources=True,
+            progress=line.watch.source,
+        )
+    return issue
+
+
+def curate(line: Line, issue: Issue) -> Issue:
+    """Take it from collecting to curated, or to skipped when there is too little news."""
+    if issue.state is not IssueState.COLLECTING:
+        return issue
+    line.watch.step("curating")
+    now = line.clock()
+    with line.container.store.write() as tx:
+        window_from = issues.window_start(tx, issue)
+        curation = consider(tx, line.publication, issue, window_from=window_from, now=now)
+        issues.set_window(tx, issue.id, window_from=window_from, window_to=now)
+        issues.put_curation(tx, issue.id, items=curation.items, candidates=curation.candidates)
+        _move(tx, issue, IssueState.SKIPPED if curation.skip else IssueState.CURATED, reason=curation.skip, now=now)
+    return line.read_again(issue)
+
+
+def consider(
+    tx: Tx, publication: Publication, issue: Issue, *, window_from: datetime | None, now: datetime
+) -> Curation:
+    """What the issue would carry if it were curated now. Changes nothing."""
+    since = window_from - _OVERLAP if window_from else None
+    found = article_store.eligible(tx, publication.id, first_seen_from=since, first_seen_to=now)
+    judged = issues.judged_elsewhere(tx, issue, [article.id for article in found])
+    rules = {cadence.name: cadence.rule for cadence in publication.cadences}
+    reach = timedelta(days=8 if rules.get(issue.cadence) is CadenceRule.WEEKLY else 3)
+    return pick(
+        publication,
+        [article for article in found if article.id not in judged],
+        links=sources.list_sources(tx, publication.id),
+        topics=publications.topics(tx, publication.id),
+        now=now,
+        max_age=reach,
+    )
+
+
+def compose(line: Line, issue: Issue) -> Issue:
+    """Take it from curated to composed: one rendition for each distinct (topics, locale, format), and the web view."""
+    if issue.state is not IssueState.CURATED:
+        return issue
+    line.watch.step("composing")
+    now = line.clock()
+    with line.container.store.write() as tx:
+        keys = rendition_store.wanted_keys(tx, line.publication.id, issue.cadence)
+        if not keys:
+            _move(tx, issue, IssueState.SKIPPED, reason=SkipReason.NO_READERS, now=now)
+        else:
+            _compose(tx, line, issue, list(keys), now=now)
+            _move(tx, issue, IssueState.COMPOSED, now=now)
+    return line.read_again(issue)
+
+
+def _compose(tx: Tx, line: Line, issue: Issue, keys: Sequence[RenditionKey], *, now: datetime) -> None:
+    items = issues.items(tx, issue.id)
+    base_url = line.container.settings.site.base_url
+    articles = {
+        # An article without an address of its own (a local file) is read on our page.
+        found.id: found if found.url else replace(found, url=f"{base_url}/{issue.publication_slug}/articles/{found.id}")
+        for found in article_store.by_ids(tx, [item.article_id for item in items])
+    }
+    subject = subject_for(line.publication, items, articles)
+    issues.title(tx, issue.id, subject=subject, preheader=preheader_for(items, articles))
+    issue = issues.get(tx, issue.id)
+    env = templates(line.container.template_path)
+    composed = renditions(line.publication, issue, items, articles, keys=keys, env=env, base_url=base_url)
+    page = web_view(line.publication, issue, items, articles, env=env, base_url=base_url)
+    ready = [(item.key, item.subject, item.html, item.text) for item in composed.renditions]
+    ready.append((rendition_store.web_key(line.publication.locale), page.subject, page.html, page.text))
+    rendition_store.put(tx, issue.id, ready, now=now)
+
+
+def fan_out(line: Line, issue: Issue) -> Issue:
+    """Take it from composed to sending: freeze the audience, one row per reader."""
+    if issue.state not in {IssueState.COMPOSED, IssueState.APPROVED}:
+        return issue
+    with line.container.store.write() as tx:
+        wanted = rendition_store.wanted_keys(tx, line.publication.id, issue.cadence)
+        made = {item.key: item.id for item in rendition_store.of_issue(tx, issue.id)}
+        if late := [key for key in wanted if key not in made]:
+            # Somebody with a taste of their own subscribed after composing, or the issue has nothing for them.
+            _compose(tx, line, issue, late, now=tx.now())
+            made = {item.key: item.id for item in rendition_store.of_issue(tx, issue.id)}
+        renditions_by_key = {key: made.get(key) for key in wanted}
+        deliveries.fan_out(tx, issue, renditions_by_key, chunk_size=_CHUNK_SIZE, now=tx.now())
+        _move(tx, issue, IssueState.SENDING, now=tx.now())
+    return line.read_again(issue)
+
+
+def close(line: Line, issue: Issue) -> Issue:
+    """Take it from sending to sent, when every delivery is accounted for."""
+    with line.container.store.write() as tx:
+        if not deliveries.remains(tx, issue.id, on_doubt=line.container.settings.delivery.on_doubt):
+            issues.move(tx, issue.id, expected=IssueState.SENDING, to=IssueState.SENT, now=tx.now())
+    return line.read_again(issue)
+
+
+def letter_of(line: Line, issue: Issue) -> Letter:
+    """The issue ready to be addressed."""
+    with line.container.store.read() as tx:
+        made = {item.id: item for item in rendition_store.of_issue(tx, issue.id)}
+    return address_letter(
+        line.publication, issue, made, settings=line.container.settings, keyring=line.container.keyring
+    )
+
+
+class _LostRace(NothingToDo):
+    """Another process is running this issue; leave it to that one."""
+
+
+def _move(tx: Tx, issue: Issue, to: IssueState, *, reason: str | None = None, now: datetime) -> None:
+    """Move the issue or roll everything of this transaction back."""
+    if not issues.move(tx, issue.id, expected=issue.state, to=to, reason=reason, now=now):
+        raise _LostRace(hint="look with `digest issue show` how far it is")

@@ -1,0 +1,226 @@
+"""From the curated items of an issue to the data contract of the templates. Pure: no database, no files.
+
+Rules: a rendition keeps the order curating gave; a topic filter only leaves out. The first item left leads.
+Everything that came from outside passes through `one_line` here, so templates see clean text whatever the
+feeds did. Lengths are those of the design (headline 160, teaser 280, subject 70 characters).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, timedelta
+from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
+
+from digest.compose.context import (
+    Brief,
+    Copy,
+    DigestContext,
+    Image,
+    IssueFacts,
+    PublicationFacts,
+    Section,
+    Story,
+)
+from digest.compose.strings import translator
+from digest.model.article import Article
+from digest.model.issue import Issue, IssueItem, RenditionKey, Role
+from digest.model.publication import Publication
+from digest.text.wording import clamp, direction, long_date, one_line, short_date
+
+TITLE_LIMIT = 160
+TEASER_LIMIT = 280
+SUBJECT_LIMIT = 70
+PREHEADER_LIMIT = 150
+WORDS_PER_MINUTE = 230  # silent reading of prose averages 238 (Brysbaert 2019); a little below, to be fair
+SHORTEST_READ = 80  # words; below, the ledger holds only an excerpt and any reading time would be a guess
+OLD_AFTER = timedelta(days=1)
+
+# A subject must not pose as an answer (15 USC 7704(a)(2)); the prefixes of common mail clients.
+_REPLY = re.compile(r"^\s*(?:(?:re|fw|fwd|aw|wg|sv|vs|antw|odp|rif|r|i|tr)\s*(?:\[\d+\])?\s*[:：]\s*)+", re.IGNORECASE)
+_NOT_FOR_MAIL = (".svg", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".ico")
+
+
+def build_context(
+    publication: Publication,
+    issue: Issue,
+    items: Sequence[IssueItem],
+    articles: Mapping[int, Article],
+    *,
+    key: RenditionKey,
+    base_url: str,
+    personal: bool = True,
+) -> DigestContext:
+    """What the templates show for rendition ``key`` of ``issue``.
+
+    ``articles`` maps the id of every item's article; ``base_url`` is the site's address without a path.
+    Raises ValueError when no item is left: ask `chosen` first.
+    """
+    kept = chosen(items, key.topics)
+    if not kept:
+        raise ValueError(f"rendition {key.text()!r} of issue {issue.id} has no item")
+    locale = key.locale or publication.locale
+    tell = _Teller(articles, today=issue.period_start, zone=ZoneInfo(publication.timezone), locale=locale)
+    first, rest = _lead_first(kept)
+    stories = [(item, tell.story(item, number)) for number, item in rest if item.role is not Role.BRIEF]
+    briefs = tuple(tell.brief(item, number) for number, item in rest if item.role is Role.BRIEF)
+    lead = tell.story(first, 1)
+    home_url = f"{base_url.rstrip('/')}/{quote(publication.slug)}"
+    return DigestContext(
+        publication=_publication(publication, home_url),
+        issue=IssueFacts(
+            number=issue.number,
+            date=long_date(issue.period_start, locale),
+            reading_minutes=_reading_minutes([lead, *(story for _, story in stories), *briefs]),
+            web_url=f"{home_url}/{issue.number}" if issue.number is not None else home_url,
+        ),
+        subject=subject_for(publication, kept, articles),
+        preheader=preheader_for(kept, articles),
+        lead=lead,
+        sections=_sections(stories),
+        briefs=briefs,
+        lang=locale.replace("_", "-"),
+        dir=direction(locale),
+        personal=personal,
+    )
+
+
+def chosen(items: Iterable[IssueItem], topics: Sequence[str]) -> list[IssueItem]:
+    """The items a reader of ``topics`` gets, by position; no topics means all of them."""
+    wanted = frozenset(topics)
+    return sorted(
+        (item for item in items if not wanted or item.section in wanted),
+        key=lambda item: item.position,
+    )
+
+
+def subject_for(publication: Publication, items: Sequence[IssueItem], articles: Mapping[int, Article]) -> str:
+    """The lead's headline in at most 70 characters; the publication's name is already in From.
+
+    The publication's name when there is no item, or when nothing is left of the headline without its "Re:".
+    """
+    if not items:
+        return clamp(one_line(publication.name), SUBJECT_LIMIT)
+    first, _ = _lead_first(sorted(items, key=lambda item: item.position))
+    headline = _REPLY.sub("", _headline(articles[first.article_id], first))
+    return clamp(headline or one_line(publication.name), SUBJECT_LIMIT)
+
+
+def preheader_for(items: Sequence[IssueItem], articles: Mapping[int, Article]) -> str:
+    """What an inbox shows behind the subject: the second and third headline, or the lead's teaser if alone."""
+    if not items:
+        return ""
+    first, rest = _lead_first(sorted(items, key=lambda item: item.position))
+    if not rest:
+        return clamp(_teaser(first, articles[first.article_id]), PREHEADER_LIMIT)
+    headlines = [_headline(articles[item.article_id], item) for _, item in rest[:2]]
+    return join_headlines(headlines)
+
+
+def join_headlines(headlines: Sequence[str]) -> str:
+    """The headlines as one preheader: ``Plus: … · …``."""
+    return translator()("plus", headlines=" · ".join(clamp(one, PREHEADER_LIMIT // 2) for one in headlines))
+
+
+def _lead_first(items: Sequence[IssueItem]) -> tuple[IssueItem, list[tuple[int, IssueItem]]]:
+    """The item that leads, and the others in reading order (stories before briefs) numbered from 2."""
+    first = next((item for item in items if item.role is Role.LEAD), items[0])
+    others = [item for item in items if item is not first]
+    grouped: dict[str, list[IssueItem]] = {}
+    for item in others:
+        if item.role is not Role.BRIEF:
+            grouped.setdefault(item.section, []).append(item)
+    ordered = [item for group in grouped.values() for item in group]
+    ordered += [item for item in others if item.role is Role.BRIEF]
+    return first, list(enumerate(ordered, start=2))
+
+
+def _sections(stories: Iterable[tuple[IssueItem, Story]]) -> tuple[Section, ...]:
+    grouped: dict[str, tuple[str, list[Story]]] = {}
+    for item, story in stories:
+        grouped.setdefault(item.section, (one_line(item.section_title), []))[1].append(story)
+    return tuple(Section(title, tuple(told)) for title, told in grouped.values())
+
+
+def _publication(publication: Publication, home_url: str) -> PublicationFacts:
+    address = ", ".join(line.strip(" ,") for line in publication.postal_address.splitlines() if line.strip(" ,"))
+    return PublicationFacts(
+        name=one_line(publication.name),
+        sender_name=one_line(publication.sender_name),
+        postal_address=one_line(address),
+        home_url=home_url,
+    )
+
+
+def _reading_minutes(shown: Sequence[Story | Brief]) -> int:
+    words = sum(len(one.title.split()) + (len(one.teaser.split()) if isinstance(one, Story) else 0) for one in shown)
+    return max(1, round(words / WORDS_PER_MINUTE))
+
+
+def _headline(article: Article, item: IssueItem) -> str:
+    """The title; for an article without one (microblogs), its first words, then where it came from."""
+    candidates = (article.title, item.teaser, article.summary, article.text, article.source_title, article.url)
+    found = next((text for text in map(one_line, candidates) if text), None)
+    return clamp(found or translator()("untitled"), TITLE_LIMIT)
+
+
+def _teaser(item: IssueItem, article: Article) -> str:
+    teaser = clamp(one_line(item.teaser or article.summary), TEASER_LIMIT)
+    return "" if teaser == _headline(article, item) else teaser
+
+
+class _Teller:
+    """Tells one article after another, for one day, zone and locale."""
+
+    def __init__(self, articles: Mapping[int, Article], *, today: date, zone: ZoneInfo, locale: str) -> None:
+        self._articles = articles
+        self._today = today
+        self._zone = zone
+        self._locale = locale
+
+    def story(self, item: IssueItem, number: int) -> Story:
+        article = self._articles[item.article_id]
+        return Story(
+            number=number,
+            title=_headline(article, item),
+            url=_web_address(article.url),
+            teaser=_teaser(item, article),
+            source=one_line(article.source_title),
+            minutes=_minutes(article),
+            day=self._day(article),
+            image=_image(article),
+            also_at=tuple(Copy(one_line(source), _web_address(url)) for source, url in item.also_at),
+        )
+
+    def brief(self, item: IssueItem, number: int) -> Brief:
+        article = self._articles[item.article_id]
+        title = _headline(article, item)
+        return Brief(number, title, _web_address(article.url), one_line(article.source_title))
+
+    def _day(self, article: Article) -> str:
+        """Its date when it is clearly older than the issue: yesterday's news needs no date, last week's does."""
+        if article.published_at is None:
+            return ""
+        # A known day without a time is noon UTC of that day, and must not move to another day by zone.
+        zone = UTC if article.published_is_day else self._zone
+        published_on = article.published_at.astimezone(zone).date()
+        return short_date(published_on, self._locale) if self._today - published_on > OLD_AFTER else ""
+
+
+def _minutes(article: Article) -> int | None:
+    return max(1, round(article.word_count / WORDS_PER_MINUTE)) if article.word_count >= SHORTEST_READ else None
+
+
+def _web_address(url: str) -> str:
+    """``url`` when it is a web address, else ``""``: a local path or ``javascript:`` must never become a link."""
+    url = one_line(url).replace(" ", "%20")
+    return url if url.lower().startswith(("https://", "http://")) else ""
+
+
+def _image(article: Article) -> Image | None:
+    """The picture if mail clients show it: https only, and no format that Outlook or Gmail leaves blank."""
+    src = _web_address(article.image_url or "")
+    if not src.lower().startswith("https://") or urlsplit(src).path.lower().endswith(_NOT_FOR_MAIL):
+        return None
+    return Image(src, clamp(one_line(article.image_alt), TITLE_LIMIT))

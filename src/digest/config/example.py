@@ -1,0 +1,41 @@
+"""The commented configuration file, made from the settings themselves so that it can never lag behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+from digest.config.settings import documented
+
+_HEAD = """\
+# Digest configuration. Every setting there is, with its default; remove the # to change one.
+# Order: defaults < this file < environment DIGEST_SECTION__KEY < files in DIGEST_SECRETS_DIR.
+# Relative paths start at this file's folder. An unknown key is an error.
+"""
+
+
+def example(chosen: Mapping[str, object] | None = None) -> str:
+    """The file's text. Settings in ``chosen`` (dotted key → value) are set, the others are shown as comments."""
+    chosen = chosen or {}
+    lines, section = [_HEAD], ""
+    for key, description, default in documented():
+        table, _, name = key.rpartition(".")
+        if table != section:
+            section = table
+            lines.append(f"\n[{table}]")
+        lines.append(f"# {description}")
+        value = chosen.get(key, default)
+        comment = "" if key in chosen else "# "
+        lines.append(f"{comment}{name} = {_toml(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, Enum):
+        value = value.value
+    text = "" if value is None else str(value)
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pytest
+
+from digest.text import excerpt
+
+_TEXT = (
+    "The U.S. Army said on Monday that Gen. Smith will leave in Sept. 2025. He served for thirty years in three "
+    "countries. A successor has not been named, officials said.\n\nA second paragraph follows."
+)
+
+
+def test_a_good_description_is_the_teaser():
+    description = "The city council voted on Tuesday to reopen the old harbour baths next spring."
+
+    assert excerpt.teaser(description, title="Baths reopen", text=_TEXT) == description
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "Too short.",
+        "x" * 401,
+        "General Smith will leave the United States Army after thirty years of service",
+        "The city council voted on Tuesday to reopen the old harbour baths. Continue reading",
+        "The city council voted on Tuesday to reopen the old harbour baths next spring and […]",
+        "The city council voted on Tuesday to reopen the old harbour baths next spring and [...]",
+    ],
+)
+def test_a_poor_description_gives_way_to_the_lead(description: str):
+    title = "General Smith will leave the United States Army after thirty years of service"
+
+    assert excerpt.teaser(description, title=title, text=_TEXT).startswith("The U.S. Army said on Monday")
+
+
+def test_the_lead_is_whole_sentences_up_to_260_characters():
+    lead = excerpt.lead(_TEXT)
+
+    assert lead.endswith("officials said.")
+    assert len(lead) <= 260
+
+
+def test_a_long_first_sentence_is_cut_at_a_word():
+    lead = excerpt.lead("word " * 200)
+
+    assert lead.endswith("word…")
+    assert len(lead) <= 261
+
+
+def test_abbreviations_and_initials_never_end_a_sentence():
+    text = "Troops under U.S. Command met Mr. Jones at 5 p.m. Monday. J. R. Hart spoke. “Yes!” She left. Done"
+
+    assert excerpt.sentences(text) == [
+        "Troops under U.S. Command met Mr. Jones at 5 p.m. Monday.",
+        "J. R. Hart spoke.",
+        "“Yes!”",
+        "She left.",
+        "Done",
+    ]
+
+
+@pytest.mark.parametrize("dateline", ["BERLIN (Reuters) - ", "New York, Aug. 20 – ", "PARIS — ", "(AP) — ", "WASHINGTON, D.C. (AP) — "])
+def test_datelines_are_skipped(dateline: str):
+    assert excerpt.lead(f"{dateline}The mayor spoke for an hour about trees.") == "The mayor spoke for an hour about trees."
+
+
+def test_bylines_stamps_and_the_title_are_skipped():
+    text = "Baths reopen\nBy Ann Example\nPublished: 20 August 2025\nThe baths open again in spring."
+
+    assert excerpt.teaser("", title="Baths reopen", text=text) == "The baths open again in spring."
+
+
+def test_nothing_gives_nothing():
+    assert excerpt.teaser("", title="A", text="") == ""
+    assert excerpt.teaser("A", title="A", text="") == ""
