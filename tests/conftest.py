@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -46,16 +47,30 @@ def chromium_path() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The maintenance database of a PostgreSQL server this run may use."""
+def postgres_url() -> str:
+    """The maintenance database of a PostgreSQL server this run may use; one server for all test processes."""
     given = os.environ.get("DIGEST_TEST_PG")
     if given:
-        yield given
-        return
+        return given
     if postgres.find_binaries() is None:
         missing("PostgreSQL", "apt-get install postgresql, or set DIGEST_TEST_PG to a server's address")
-    with postgres.cluster(tmp_path_factory.mktemp("postgres")) as url:
-        yield url
+    return postgres.shared_cluster(_shared_folder())
+
+
+def _shared_folder() -> Path:
+    """One folder for all processes of this run; not below pytest's own, which another run may clear away."""
+    controller = os.getppid() if os.environ.get("PYTEST_XDIST_WORKER") else os.getpid()
+    folder = Path(tempfile.gettempdir()) / f"digest-tests-{controller}"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Only the process that outlives all others ends the shared server."""
+    if not hasattr(config, "workerinput"):
+        folder = _shared_folder()
+        postgres.stop_shared(folder)
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import json
 import os
 import pwd
 import shutil
 import socket
 import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -36,9 +36,41 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextlib.contextmanager
-def cluster(folder: Path) -> Iterator[str]:
-    """Start a throw-away cluster below ``folder``; yields the address of its maintenance database."""
+def shared_cluster(folder: Path) -> str:
+    """Start a throw-away cluster below ``folder``, or find the one another test process started there.
+
+    Gives the address of its maintenance database. `stop_shared` ends it.
+    """
+    with (folder / "postgres.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        note = folder / "postgres.json"
+        if not note.exists():
+            note.write_text(json.dumps(_start(folder)))
+        return str(json.loads(note.read_text())["url"])
+
+
+def stop_shared(folder: Path) -> None:
+    """End the cluster that `shared_cluster` started below ``folder``, if there is one."""
+    note = folder / "postgres.json"
+    binaries = find_binaries()
+    if note.exists() and binaries is not None:
+        _pg_ctl(binaries, "stop", "-D", folder / "pg", "-m", "immediate", log=folder / "pg.log")
+        note.unlink()
+
+
+def _pg_ctl(binaries: Path, *arguments: object, log: Path) -> None:
+    with log.open("ab") as output:
+        subprocess.run(
+            [binaries / "pg_ctl", *map(str, arguments)],
+            check=True,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            **_as_postgres(),  # type: ignore[call-overload]
+        )
+
+
+def _start(folder: Path) -> dict[str, object]:
     binaries = find_binaries()
     if binaries is None:
         raise FileNotFoundError("no PostgreSQL server found")
@@ -46,46 +78,13 @@ def cluster(folder: Path) -> Iterator[str]:
     data = folder / "pg"
     data.mkdir()
     if drop:
-        for parent in [data, *data.parents]:
-            if parent.stat().st_uid == os.geteuid() and str(parent).startswith("/tmp/"):  # noqa: S108 - pytest's own folder
-                parent.chmod(parent.stat().st_mode | 0o011)
         account = pwd.getpwnam("postgres")
         os.chown(data, account.pw_uid, account.pw_gid)
-    port = free_port()
-    log = (folder / "pg.log").open("wb")
-    subprocess.run(
-        [binaries / "initdb", "-D", data, "-U", "digest", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C"],
-        check=True,
-        stdout=log,
-        stderr=log,
-        cwd="/",
-        **drop,  # type: ignore[call-overload]
-    )
-    server = subprocess.Popen(
-        [
-            *(binaries / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", data),
-            *("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200"),
-        ],
-        stdout=log,
-        stderr=log,
-        cwd="/",
-        **drop,  # type: ignore[call-overload]
-    )
-    try:
-        _wait(binaries, port, server)
-        yield f"postgresql+psycopg://digest@127.0.0.1:{port}/postgres"
-    finally:
-        server.terminate()
-        server.wait(30)
-        log.close()
-
-
-def _wait(binaries: Path, port: int, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
-        if server.poll() is not None:
-            raise RuntimeError("PostgreSQL ended at once; see pg.log in the test folder")
-        ready = subprocess.run([binaries / "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-q"], check=False)
-        if ready.returncode == 0:
-            return
-        time.sleep(0.05)
-    raise RuntimeError("PostgreSQL did not start within 10 s")
+        for parent in data.parents:  # pytest's folders are for root only: let the account pass through
+            if parent.stat().st_uid == os.geteuid() and not parent.stat().st_mode & 0o001:
+                parent.chmod(parent.stat().st_mode | 0o011)
+    port, log = free_port(), folder / "pg.log"
+    _pg_ctl(binaries, "initdb", "-D", data, "-o", "-U digest -A trust -E UTF8 --no-sync --locale=C", log=log)
+    settings = f"-p {port} -h 127.0.0.1 -k {data} -c fsync=off -c full_page_writes=off -c max_connections=200"
+    _pg_ctl(binaries, "start", "-D", data, "-w", "-t", "90", "-o", settings, "-l", data / "server.log", log=log)
+    return {"url": f"postgresql+psycopg://digest@127.0.0.1:{port}/postgres"}

@@ -30,7 +30,9 @@ def test_declared_latin1_means_windows_1252():
 
 
 def test_a_declared_legacy_charset_is_believed():
-    assert charset.decode("Привет, мир".encode("koi8-r"), content_type="text/html; charset=KOI8-R").text == "Привет, мир"
+    assert (
+        charset.decode("Привет, мир".encode("koi8-r"), content_type="text/html; charset=KOI8-R").text == "Привет, мир"
+    )
 
 
 def test_an_undeclared_legacy_charset_is_detected():

@@ -38,7 +38,9 @@ def test_an_instant_is_read_in_its_zone(text: str, instant: str):
     assert _at(text) == instant
 
 
-@pytest.mark.parametrize("text", ["2025-08-20", "08/20/2025", "20/08/2025", "20.08.2025", "August 20, 2025", "20 Aug 2025"])
+@pytest.mark.parametrize(
+    "text", ["2025-08-20", "08/20/2025", "20/08/2025", "20.08.2025", "August 20, 2025", "20 Aug 2025"]
+)
 def test_a_day_without_a_time_is_noon_utc_and_says_so(text: str):
     found = dates.parse(text)
 
@@ -51,7 +53,9 @@ def test_an_ambiguous_day_is_month_first_unless_the_locale_says_otherwise():
     assert _at("03.04.2025") == "2025-04-03 12:00"
 
 
-@pytest.mark.parametrize("text", ["", "by:", "12345", "2025", "yesterday", "Fri, 31 Feb 2025 10:00:00 GMT", "x" * 200, "9999-12-31"])
+@pytest.mark.parametrize(
+    "text", ["", "by:", "12345", "2025", "yesterday", "Fri, 31 Feb 2025 10:00:00 GMT", "x" * 200, "9999-12-31"]
+)
 def test_what_is_no_date_is_none(text: str):
     assert dates.parse(text) is None
 

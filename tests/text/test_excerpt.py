@@ -59,9 +59,14 @@ def test_abbreviations_and_initials_never_end_a_sentence():
     ]
 
 
-@pytest.mark.parametrize("dateline", ["BERLIN (Reuters) - ", "New York, Aug. 20 – ", "PARIS — ", "(AP) — ", "WASHINGTON, D.C. (AP) — "])
+@pytest.mark.parametrize(
+    "dateline", ["BERLIN (Reuters) - ", "New York, Aug. 20 – ", "PARIS — ", "(AP) — ", "WASHINGTON, D.C. (AP) — "]
+)
 def test_datelines_are_skipped(dateline: str):
-    assert excerpt.lead(f"{dateline}The mayor spoke for an hour about trees.") == "The mayor spoke for an hour about trees."
+    assert (
+        excerpt.lead(f"{dateline}The mayor spoke for an hour about trees.")
+        == "The mayor spoke for an hour about trees."
+    )
 
 
 def test_bylines_stamps_and_the_title_are_skipped():

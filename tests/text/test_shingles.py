@@ -13,7 +13,10 @@ def test_a_text_contains_itself_and_its_part():
 
 
 def test_strangers_share_nothing():
-    assert shingles.containment(shingles.shingles(_TEXT), shingles.shingles("something else entirely stands in here")) == 0.0
+    assert (
+        shingles.containment(shingles.shingles(_TEXT), shingles.shingles("something else entirely stands in here"))
+        == 0.0
+    )
 
 
 def test_a_short_text_is_one_shingle_and_an_empty_one_none():

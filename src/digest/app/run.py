@@ -68,6 +68,7 @@ async def deliver(line: Line, issue: Issue, *, stop: asyncio.Event) -> None:
                 on_doubt=settings.delivery.on_doubt,
                 retry_first=timedelta(seconds=settings.delivery.retry_first_s),
                 expire_after=timedelta(seconds=settings.delivery.expire_after_s),
+                lease_for=timedelta(seconds=settings.delivery.lease_s),
             ),
             rng=Random(),  # noqa: S311 - jitter, not a secret
             stop=stop,

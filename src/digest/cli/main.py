@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 import digest
-from digest.cli import output
+from digest.cli import issue, output, project, publication, source, subscriber
+from digest.cli import run as running
 from digest.cli.state import State
 from digest.model.errors import BadInput, DigestError
 
@@ -39,6 +40,22 @@ def _globals(
     ] = False,
 ) -> None:
     context.obj = State(config)
+
+
+app.command()(project.init)
+app.command()(project.doctor)
+app.add_typer(project.db, name="db")
+app.add_typer(publication.app, name="publication")
+app.add_typer(source.app, name="source")
+app.add_typer(source.article_app, name="article")
+app.command()(source.collect)
+app.command()(source.why)
+app.command()(running.run)
+app.add_typer(issue.app, name="issue")
+app.add_typer(subscriber.app, name="subscriber")
+app.command()(running.preview)
+app.command()(running.serve)
+app.command()(running.tick)
 
 
 def run(arguments: list[str]) -> int:

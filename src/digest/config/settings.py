@@ -88,6 +88,7 @@ class DeliverySettings(_Section):
     )
     retry_first_s: Annotated[int, Field(ge=1, description="seconds before the first retry; doubles each time")] = 300
     expire_after_s: Annotated[int, Field(ge=60, description="an undelivered message is given up after this")] = 43200
+    lease_s: Annotated[int, Field(ge=2, description="a worker silent for so many seconds loses its deliveries")] = 120
     return_path: Annotated[str | None, Field(description="envelope sender; default: the publication's sender")] = None
     unsubscribe_mailbox: Annotated[
         str | None, Field(description="mailbox for unsubscribe mails; default: the publication's sender")
@@ -252,7 +253,7 @@ def _nearest(key: str, model: type[BaseModel]) -> str:
 def _explain(error: ValidationError, file: Path | None) -> tuple[str]:
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
-    where = str(file) if file else "environment"
+    where = f"{file} or environment" if file else "environment"
     if first["type"] == "extra_forbidden":
         model: type[BaseModel] = Settings
         for part in path[:-1]:

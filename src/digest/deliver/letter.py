@@ -64,7 +64,7 @@ class Letter:
             list_id_name=self.publication.name,
             list_id=f"{self.publication.slug}.{domain}",
             unsubscribe_url=values["unsubscribe_url"],
-            unsubscribe_mailto=f"{mailbox}+unsubscribe-{token}@{mail_domain}",
+            unsubscribe_mailto=f"mailto:{mailbox}+unsubscribe-{token}@{mail_domain}",
             archive_url=f"{self.base_url}/{self.publication.slug}/{self.issue.number}",
             help_url=None,
             feedback_id=feedback_id(self.issue.id, self.publication.slug, kind=self.issue.cadence, sender=domain),

@@ -160,12 +160,14 @@ def claim(
         .limit(limit)
         # Two workers pass by each other's rows on PostgreSQL; SQLite has the write lock and drops this clause.
         .with_for_update(of=delivery, skip_locked=True)
+        # A CTE, not a subquery: PostgreSQL may run a subquery again for each row, and so pass the limit.
+        .cte("free")
     )
     claimed = tx.connection.execute(
         update(delivery)
         .where(
             delivery.c.issue_id == issue_id,
-            delivery.c.subscriber_id.in_(free),
+            delivery.c.subscriber_id.in_(select(free.c.subscriber_id)),
             delivery.c.state == _S.PENDING.value,
         )
         .values(state=_S.LEASED.value, lease=lease, lease_until=now + lease_for, next_attempt_at=None)
@@ -262,7 +264,8 @@ def record(tx: Tx, issue_id: int, *, lease: str, outcomes: Sequence[Outcome]) ->
             delivery.c.issue_id == bindparam("b_issue"),
             delivery.c.subscriber_id == bindparam("b_subscriber"),
             delivery.c.lease == bindparam("b_lease"),
-            delivery.c.state.in_([_S.SENDING.value, _S.UNKNOWN.value]),
+            # spelled out: an IN list cannot be used with many parameter sets at once
+            or_(delivery.c.state == _S.SENDING.value, delivery.c.state == _S.UNKNOWN.value),
         )
         .values(
             state=bindparam("b_state"),

@@ -60,8 +60,7 @@ def append(
         detail=detail,
     )
     statement = insert_or_ignore(tx, event).values(**_row(new)).on_conflict_do_nothing(index_elements=["dedupe_key"])
-    stored: int = tx.connection.execute(statement).rowcount
-    return stored == 1
+    return tx.connection.execute(statement.returning(event.c.id)).one_or_none() is not None
 
 
 def append_many(tx: Tx, new: Sequence[NewEvent]) -> None:

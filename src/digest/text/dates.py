@@ -29,7 +29,8 @@ _OFFSET_AT_END = re.compile(r"\s*(?:GMT|UTC)\s*([+-]\d{1,2}):?(\d{2})?$")
 _RFC822 = re.compile(r"^(?:[^\W\d]{2,12}\.?,?\s*)?\d{1,2}[\s-]+[A-Za-z]{3,9}\.?,?[\s-]+\d{2,4}\b")
 _ISO = re.compile(r"^\d{4}-?\d{2}-?\d{2}")
 _ISO_LOOSE = re.compile(
-    r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2}))?(?:[.,]\d+)?\s*(Z|[+-]\d{2}:?\d{2}|[+-]\d{2})?)?$"
+    r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2}))?(?:[.,]\d+)?\s*"
+    r"(Z|[+-]\d{2}:?\d{2}|[+-]\d{2})?)?$"
 )
 _NUMERIC = re.compile(
     r"^(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?:,?\s+(?:at\s+)?(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([ap]\.?m\.?)?)?$",
@@ -69,11 +70,11 @@ _FOREIGN_MONTHS = {
     for name in names.split()
 }
 _FOREIGN = re.compile(
-    r"^(?:[^\W\d]{2,12}(?:-feira)?\.?,?\s+(?:den\s+)?)?(\d{1,2})(?:\.|er|º)?[\s-]+(?:de\s+)?([^\W\d]{3,12})\.?,?[\s-]+"
-    r"(?:de\s+|del\s+)?(\d{4})\b(.*)$"
+    r"^(?:[^\W\d]{2,12}(?:-feira)?\.?,?\s+(?:den\s+)?)?(\d{1,2})(?:\.|er|º)?[\s-]+(?:de\s+)?"
+    r"([^\W\d]{3,12})\.?,?[\s-]+(?:de\s+|del\s+)?(\d{4})\b(.*)$"
 )
-_LAST_RESORT_LANGUAGES = ["en", "fr", "de", "es", "it", "pt", "nl", "pl", "ru", "uk", "cs", "hu", "ro", "tr", "sv", "da", "nb",
-    "fi", "el", "bg", "ja", "zh", "ko", "ar", "he", "vi", "id"]  # fmt: skip
+_LAST_RESORT_NAMES = "en fr de es it pt nl pl ru uk cs hu ro tr sv da nb fi el bg ja zh ko ar he vi id"
+_LAST_RESORT_LANGUAGES = _LAST_RESORT_NAMES.split()  # all of dateparser's would take 5 s to load
 _MONTH_FIRST_LOCALES = frozenset({"en", "en-us", "en-ph", "es-us"})
 
 

@@ -1,0 +1,1 @@
+"""Readers come, go, and are moved in bulk. Writes subscribers, subscriptions and events; never sends mail."""

@@ -1,0 +1,219 @@
+"""`digest issue`: editions, their proof, and an operator's hand on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from digest.app import editions
+from digest.app.clock import system_clock
+from digest.cli import output
+from digest.cli.output import AsJson, Yes
+from digest.cli.state import opened
+from digest.model.article import Article
+from digest.model.issue import Issue, IssueItem, IssueState
+from digest.store import articles, deliveries, issues, publications
+
+app = typer.Typer(no_args_is_help=True, help="Look at issues, prove them, hold them.")
+
+IssueId = Annotated[int, typer.Argument(metavar="ISSUE", help="Id as `digest issue list` shows it.")]
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    publication: Annotated[str | None, typer.Option(help="Only this publication's.")] = None,
+    *,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List issues, newest first."""
+    with opened(context) as container, container.store.read() as tx:
+        key = publications.get(tx, publication).id if publication else None
+        found = issues.list_recent(tx, publication_id=key, limit=limit)
+    output.emit_list(
+        found,
+        as_json=as_json,
+        columns={
+            "ID": lambda item: item.id,
+            "PUBLICATION": lambda item: item.publication_slug,
+            "PERIOD": lambda item: f"{item.cadence} {item.period_start}",
+            "No.": lambda item: item.number,
+            "STATE": lambda item: f"{item.state}{f' ({item.reason})' if item.reason else ''}",
+            "READERS": lambda item: item.audience,
+            "SUBJECT": lambda item: item.subject,
+        },
+        empty="No issues yet. `digest run PUBLICATION` makes the first.",
+    )
+
+
+@app.command()
+def show(context: typer.Context, issue: IssueId, *, as_json: AsJson = False) -> None:
+    """Show an issue with its items."""
+    with opened(context) as container, container.store.read() as tx:
+        found = issues.get(tx, issue)
+        items = issues.items(tx, issue)
+        titles = {item.id: item for item in articles.by_ids(tx, [item.article_id for item in items])}
+        tally = deliveries.tally(tx, issue)
+    document = {
+        **output.jsonable(found),
+        "items": [
+            {**output.jsonable(item), "title": titles[item.article_id].title, "url": titles[item.article_id].url}
+            for item in items
+        ],
+        "counts": {str(state): count for state, count in tally.counts.items()},
+    }
+
+    def human() -> None:
+        _headline(found)
+        for item in items:
+            article = titles[item.article_id]
+            output.say(_item_line(item, article))
+        _counts(tally.counts)
+
+    output.emit(document, as_json=as_json, human=human)
+
+
+@app.command()
+def build(
+    context: typer.Context,
+    publication: Annotated[str, typer.Argument(help="The publication's slug.")],
+    *,
+    explain: Annotated[bool, typer.Option("--explain", help="Every candidate with the parts of its score.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the due issue would carry if it were curated now. Changes nothing."""
+    with opened(context) as container:
+        built = editions.build(container, publication, now=system_clock())
+
+    def human() -> None:
+        if built.curation.skip:
+            output.say(f"It would be skipped: {built.curation.skip}.")
+        for item in built.curation.items:
+            article = built.articles[item.article_id]
+            output.say(_item_line(item, article))
+        if explain:
+            output.say("Every candidate:")
+            for candidate in sorted(built.curation.candidates, key=lambda one: -one.score):
+                parts = " + ".join(f"{name} {value:g}" for name, value in candidate.score_parts.items())
+                reason = f"{candidate.verdict}{f' ({candidate.note})' if candidate.note else ''}"
+                output.say(f"  {candidate.score:5.2f}  {built.articles[candidate.article_id].title}: {reason}  {parts}")
+
+    output.emit(
+        {"skip": built.curation.skip, "items": built.curation.items, "candidates": built.curation.candidates},
+        as_json=as_json,
+        human=human,
+    )
+
+
+@app.command()
+def audit(context: typer.Context, issue: IssueId, *, as_json: AsJson = False) -> int:
+    """Prove an issue: every reader of its frozen audience is accounted for. Exits 1 when it does not add up."""
+    with opened(context) as container:
+        proof = editions.audit(container.store, issue)
+
+    def human() -> None:
+        _headline(proof.issue)
+        _counts(proof.tally.counts)
+        for reason, count in proof.tally.failures.items():
+            output.say(f"      {count:>7}  {reason}")
+        verdict = "adds up" if proof.is_balanced else "DOES NOT ADD UP"
+        output.say(f"  audience {proof.tally.audience}: {verdict}")
+        for trouble in proof.troubles:
+            output.say(f"  ! {trouble}")
+        if proof.in_doubt:
+            output.say("  in doubt (the relay may or may not have taken them):")
+            for address in proof.in_doubt:
+                output.say(f"      {address}")
+
+    output.emit(_proof(proof), as_json=as_json, human=human)
+    return 0 if proof.is_balanced else 1
+
+
+def _proof(proof: editions.Audit) -> dict[str, Any]:
+    return {
+        "issue": str(proof.issue.id),
+        "state": proof.issue.state,
+        "audience": proof.tally.audience,
+        "counts": {str(state): count for state, count in proof.tally.counts.items()},
+        "balanced": proof.is_balanced,
+        "failures": [{"reason": reason, "count": count} for reason, count in proof.tally.failures.items()],
+        "in_doubt": list(proof.in_doubt),
+        "troubles": list(proof.troubles),
+    }
+
+
+@app.command()
+def pause(context: typer.Context, issue: IssueId) -> None:
+    """Hold a sending issue: every worker stops within one sub-batch."""
+    _move(context, issue, expected=(IssueState.SENDING,), to=IssueState.PAUSED, done="Paused")
+
+
+@app.command()
+def resume(context: typer.Context, issue: IssueId) -> None:
+    """Go on with a paused issue; `digest serve`, `tick` or `run` sends the rest."""
+    _move(context, issue, expected=(IssueState.PAUSED,), to=IssueState.SENDING, done="Resumed")
+
+
+@app.command()
+def retry(context: typer.Context, issue: IssueId) -> None:
+    """Start a failed issue again."""
+    _move(context, issue, expected=(IssueState.FAILED,), to=IssueState.PLANNED, done="Restarted")
+
+
+@app.command()
+def cancel(context: typer.Context, issue: IssueId, *, yes: Yes = False) -> None:
+    """Cancel an issue: nothing more of it goes out, its articles roll over when none of it was sent."""
+    output.confirm(f"Cancel issue {issue}? What is not on the wire will never be sent.", yes=yes)
+    with opened(context) as container:
+        skipped = editions.cancel(container.store, issue)
+    output.say(f"Cancelled issue {issue}; {skipped} deliveries skipped.")
+
+
+def _move(context: typer.Context, issue: int, *, expected: Sequence[IssueState], to: IssueState, done: str) -> None:
+    with opened(context) as container:
+        editions.move(container.store, issue, expected=expected, to=to)
+    output.say(f"{done} issue {issue}.")
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    issue: IssueId,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write to; made when it is new.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Write an issue as html, txt, eml and json files, with neutral values where a reader's would stand."""
+    with opened(context) as container:
+        written = editions.export(container, issue, folder)
+    output.emit_list(
+        [{"path": path} for path in written],
+        as_json=as_json,
+        columns={"FILE": lambda item: item["path"]},
+        empty="Nothing to write.",
+    )
+
+
+def _item_line(item: IssueItem, article: Article) -> str:
+    return f"  {item.position + 1:>3}  {item.role:<5}  {item.score:5.2f}  {article.title}  ({article.source_title})"
+
+
+def _headline(issue: Issue) -> None:
+    number = f" No. {issue.number}" if issue.number else ""
+    reason = f" ({issue.reason})" if issue.reason else ""
+    name = f"{issue.publication_slug}{number}, {issue.cadence} of {issue.period_start}"
+    output.say(f"issue {issue.id}: {name}: {issue.state}{reason}")
+    if issue.subject:
+        output.say(f"  subject: {issue.subject}")
+    output.say(f"  due {issue.due_at.astimezone(ZoneInfo('UTC')):%Y-%m-%d %H:%M} UTC")
+
+
+def _counts(counts: dict[Any, int]) -> None:
+    for state, count in counts.items():
+        if count:
+            output.say(f"  {count:>9}  {state}")

@@ -1,0 +1,165 @@
+"""`digest publication`: newsletters, their sender, rhythm and policy."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+
+from digest.app import publishing
+from digest.cli import output
+from digest.cli.output import AsJson, Yes
+from digest.cli.state import opened
+from digest.model.errors import BadInput
+from digest.model.publication import CadenceRule, CatchUp, Publication
+from digest.store import publications
+
+app = typer.Typer(no_args_is_help=True, help="Add and change publications.")
+
+Slug = Annotated[str, typer.Argument(metavar="SLUG", help="Short name, as in web addresses.")]
+From = Annotated[str | None, typer.Option("--from", help="Sender, 'Name <address>'.")]
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    slug: Slug,
+    *,
+    name: Annotated[str, typer.Option(help="Name that readers see.")],
+    sender: Annotated[str, typer.Option("--from", help="Sender, 'Name <address>'.")],
+    postal_address: Annotated[str, typer.Option(help="Postal address shown in every mail (the law asks for one).")],
+    timezone: Annotated[str, typer.Option(help="IANA time zone, such as Europe/Dublin.")] = "UTC",
+    send_at: Annotated[str, typer.Option(help="Local send time, HH:MM.")] = "07:00",
+    cadence: Annotated[CadenceRule, typer.Option(help="Rhythm.")] = CadenceRule.DAILY,
+    max_lateness: Annotated[
+        float, typer.Option(help="Hours after the send time at which an issue is still sent.")
+    ] = 6.0,
+    catch_up: Annotated[CatchUp, typer.Option(help="After downtime: send the latest issue, or none.")] = CatchUp.LATEST,
+    reply_to: Annotated[str | None, typer.Option(help="Address that answers go to.")] = None,
+    locale: Annotated[str, typer.Option(help="Language of the mail, such as en or de-AT.")] = "en",
+    min_items: Annotated[int, typer.Option(min=1, help="Fewer new articles than this: no issue.")] = 1,
+    max_items: Annotated[int, typer.Option(min=1, max=100, help="At most this many articles.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Add a publication."""
+    new = publishing.new_publication(
+        slug,
+        name=name,
+        sender=sender,
+        postal_address=postal_address,
+        timezone=timezone,
+        cadence=publishing.new_cadence(
+            cadence, send_at=send_at, catch_up=catch_up, max_lateness=timedelta(hours=max_lateness)
+        ),
+        reply_to=reply_to,
+        locale=locale,
+        min_items=min_items,
+        max_items=max_items,
+    )
+    with opened(context) as container, container.store.write() as tx:
+        made = publications.add(tx, new, now=tx.now())
+    output.emit(made, as_json=as_json, human=lambda: _describe(made, head=f"Added publication {slug}."))
+
+
+@app.command("list")
+def list_(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """List publications."""
+    with opened(context) as container, container.store.read() as tx:
+        known = publications.list_all(tx)
+    output.emit_list(
+        known,
+        as_json=as_json,
+        columns={
+            "SLUG": lambda item: item.slug,
+            "NAME": lambda item: item.name,
+            "CADENCE": _rhythm,
+            "TIME ZONE": lambda item: item.timezone,
+            "FROM": lambda item: item.sender_email,
+        },
+        empty="No publications yet. Add one with `digest publication add`.",
+    )
+
+
+@app.command()
+def show(context: typer.Context, slug: Slug, *, as_json: AsJson = False) -> None:
+    """Show one publication."""
+    with opened(context) as container, container.store.read() as tx:
+        found = publications.get(tx, slug)
+    output.emit(found, as_json=as_json, human=lambda: _describe(found, head=""))
+
+
+@app.command("set")
+def set_(
+    context: typer.Context,
+    slug: Slug,
+    *,
+    name: Annotated[str | None, typer.Option(help="Name that readers see.")] = None,
+    sender: From = None,
+    postal_address: Annotated[str | None, typer.Option(help="Postal address.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="IANA time zone.")] = None,
+    send_at: Annotated[str | None, typer.Option(help="Local send time, HH:MM.")] = None,
+    max_lateness: Annotated[float | None, typer.Option(help="Hours.")] = None,
+    catch_up: Annotated[CatchUp | None, typer.Option(help="latest or none.")] = None,
+    reply_to: Annotated[str | None, typer.Option(help="Address that answers go to.")] = None,
+    locale: Annotated[str | None, typer.Option(help="Language of the mail.")] = None,
+    min_items: Annotated[int | None, typer.Option(min=1, help="Fewer new articles: no issue.")] = None,
+    max_items: Annotated[int | None, typer.Option(min=1, max=100, help="At most this many articles.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a publication; what is not named stays."""
+    values: dict[str, Any] = publishing.changes(
+        name=name,
+        sender=sender,
+        postal_address=postal_address,
+        timezone=timezone,
+        reply_to=reply_to,
+        locale=locale,
+        min_items=min_items,
+        max_items=max_items,
+    )
+    with opened(context) as container, container.store.write() as tx:
+        found = publications.get(tx, slug)
+        publications.change(tx, found.id, values)
+        for rhythm in found.cadences:
+            publications.put_cadence(
+                tx,
+                found.id,
+                publishing.changed_cadence(rhythm, send_at=send_at, catch_up=catch_up, max_lateness_h=max_lateness),
+            )
+        found = publications.get(tx, slug)
+    output.emit(found, as_json=as_json, human=lambda: _describe(found, head=f"Changed publication {slug}."))
+
+
+@app.command()
+def remove(context: typer.Context, slug: Slug, *, yes: Yes = False) -> None:
+    """Remove a publication that never had an issue."""
+    output.confirm(f"Remove publication {slug} with its subscriptions?", yes=yes)
+    with opened(context) as container, container.store.write() as tx:
+        found = publications.get(tx, slug)
+        if not publications.remove(tx, found.id):
+            raise BadInput(
+                f"publication {slug} has issues; its ledger must stay",
+                hint="pause its sources instead, or unsubscribe its readers",
+            )
+    output.say(f"Removed publication {slug}.")
+
+
+def _rhythm(publication: Publication) -> str:
+    return ", ".join(f"{item.rule} {item.send_at:%H:%M}" for item in publication.cadences)
+
+
+def _describe(publication: Publication, *, head: str) -> None:
+    if head:
+        output.say(head)
+    rows = {
+        "name": publication.name,
+        "from": f"{publication.sender_name} <{publication.sender_email}>",
+        "sends": f"{_rhythm(publication)} {publication.timezone}",
+        "late": ", ".join(f"at most {item.max_lateness}, catch-up {item.catch_up}" for item in publication.cadences),
+        "language": publication.locale,
+        "items": f"{publication.min_items} to {publication.max_items}",
+        "address": publication.postal_address,
+    }
+    for title, value in rows.items():
+        output.say(f"  {title:<9} {value}")
