@@ -165,7 +165,7 @@ def test_only_the_first_source_changes_the_text(store: Store):
     assert (stored.title, stored.updated_at, stored.labels) == ("Better", _NOW + _HOUR, ("a", "b"))
 
 
-def test_eligible_are_articles_of_this_publication_in_the_half_open_window(store: Store):
+def test_eligible_are_articles_of_this_publication_first_seen_from_an_instant_on(store: Store):
     with store.write() as tx:
         mine, other = _publication(tx), _publication(tx, "other")
         here, elsewhere = _source(tx, "a"), _source(tx, "b")
@@ -176,10 +176,10 @@ def test_eligible_are_articles_of_this_publication_in_the_half_open_window(store
         articles.record(tx, elsewhere.id, _new(9), now=_NOW)
         articles.record(tx, elsewhere.id, _new(1), now=_NOW)
 
-        inside = articles.eligible(tx, mine, _NOW, _NOW + _HOUR)
-        everything = articles.eligible(tx, mine, None, _NOW + 2 * _HOUR)
+        inside = articles.eligible(tx, mine, _NOW)
+        everything = articles.eligible(tx, mine, None)
 
-    assert [article.title for article in inside] == ["Title 1"]
+    assert [article.title for article in inside] == ["Title 1", "Title 2"]
     assert inside[0].sources == (here.id, elsewhere.id)
     assert [article.title for article in everything] == ["Title 0", "Title 1", "Title 2"]
 

@@ -246,6 +246,8 @@ def test_in_a_project_it_shows_the_last_composed_issue(sqlite_database: str, tmp
 
     assert "The Morning Post, No. 1 (composed)" in page.body
     assert "The harbour &lt;opens&gt;" in frame.body
+    assert 'href="https://news.example.com/morning/articles/1"' in frame.body
+    assert "List-Archive: &lt;https://news.example.com/morning/1&gt;" in headers.body
     assert "https://news.example.com/u/preview-link-does-nothing" in frame.body
     assert "From: The Desk &lt;desk@example.com&gt;" in headers.body
 

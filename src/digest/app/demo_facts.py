@@ -157,9 +157,7 @@ def _one_each(played: Performance) -> bool:
 def _story_checks(played: Performance) -> Iterator[Check]:
     yield Check("the report that two feeds carry became one story", len(played.merges) == 1)
     copies = [title for merge in played.merges for title, _ in merge.others]
-    yield Check(
-        "no mail tells it twice", not any(mail.mentions(title) for mail in played.mails for title in copies)
-    )
+    yield Check("no mail tells it twice", not any(mail.mentions(title) for mail in played.mails for title in copies))
     yield Check("every source could be read", not any(report.error for report in played.reports))
     yield Check("the damage of the broken feed was noticed", any(report.warnings for report in played.reports))
     notes = played.notes

@@ -38,7 +38,9 @@ def _source(played: Performance, report: SourceReport) -> str:
         return f"{told}; it could not be read: {report.error}."
     if report.warnings:
         damage = "; ".join(odd.message for odd in report.warnings)
-        bare = [f"“{article.title}”" for _, article in played.items if _is_bare(article.source_id, report, article.text)]
+        bare = [
+            f"“{article.title}”" for _, article in played.items if _is_bare(article.source_id, report, article.text)
+        ]
         told += f", although its feed is broken ({damage})"
         told += f". Of {' and '.join(bare)} only the headline came through" if bare else ""
     for merge in played.merges:
@@ -50,7 +52,9 @@ def _source(played: Performance, report: SourceReport) -> str:
                 )
     notes = played.notes
     if notes is not None and notes.source_id == report.source_id:
-        told += f" from a plain-text file, “{notes.title}”, without the caption, sign-up box and copyright line around it"
+        told += (
+            f" from a plain-text file, “{notes.title}”, without the caption, sign-up box and copyright line around it"
+        )
     return f"{told}."
 
 

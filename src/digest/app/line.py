@@ -8,13 +8,13 @@ steps resumes at the step that the state names.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from digest.app.container import Container
 from digest.collect.refresh import SourceReport, refresh
-from digest.compose.build import preheader_for, subject_for
+from digest.compose.build import addressed, preheader_for, subject_for
 from digest.compose.environment import templates
 from digest.compose.renditions import renditions, web_view
 from digest.curate.pick import Curation, pick
@@ -132,7 +132,8 @@ def consider(
 ) -> Curation:
     """What the issue would carry if it were curated now. Changes nothing."""
     since = window_from - _OVERLAP if window_from else None
-    found = article_store.eligible(tx, publication.id, first_seen_from=since, first_seen_to=now)
+    # No upper bound: whatever is stored and has no verdict yet is looked at, so nothing falls between two windows.
+    found = article_store.eligible(tx, publication.id, since)
     judged = issues.judged_elsewhere(tx, issue, [article.id for article in found])
     rules = {cadence.name: cadence.rule for cadence in publication.cadences}
     reach = timedelta(days=8 if rules.get(issue.cadence) is CadenceRule.WEEKLY else 3)
@@ -165,11 +166,8 @@ def compose(line: Line, issue: Issue) -> Issue:
 def _compose(tx: Tx, line: Line, issue: Issue, keys: Sequence[RenditionKey], *, now: datetime) -> None:
     items = issues.items(tx, issue.id)
     base_url = line.container.settings.site.base_url
-    articles = {
-        # An article without an address of its own (a local file) is read on our page.
-        found.id: found if found.url else replace(found, url=f"{base_url}/{issue.publication_slug}/articles/{found.id}")
-        for found in article_store.by_ids(tx, [item.article_id for item in items])
-    }
+    found = article_store.by_ids(tx, [item.article_id for item in items])
+    articles = addressed(found, base_url=base_url, slug=issue.publication_slug)
     subject = subject_for(line.publication, items, articles)
     issues.title(tx, issue.id, subject=subject, preheader=preheader_for(items, articles))
     issue = issues.get(tx, issue.id)

@@ -28,7 +28,9 @@ def new_publication(
             + (f"; {slug!r} is reserved for a web address" if slug in _RESERVED else ""),
         )
     values = changes(name=name, sender=sender, timezone=timezone, **more)
-    return NewPublication(slug=slug, cadence=cadence, **values)
+    made = NewPublication(slug=slug, cadence=cadence, **values)
+    check_item_limits(made.min_items, made.max_items)
+    return made
 
 
 def changes(*, sender: str | None = None, **values: Any) -> dict[str, Any]:
@@ -48,9 +50,17 @@ def changes(*, sender: str | None = None, **values: Any) -> dict[str, Any]:
         _language(checked["locale"])
     if checked.get("reply_to"):
         checked["reply_to"] = parse_address(checked["reply_to"]).email
-    if checked.get("min_items", 1) > checked.get("max_items", 100):
-        raise BadInput("--min-items is larger than --max-items", hint="turn them round")
+    check_item_limits(checked.get("min_items", 1), checked.get("max_items", 100))
     return checked
+
+
+def check_item_limits(min_items: int, max_items: int) -> None:
+    """Refuse limits that no issue could ever meet."""
+    if min_items > max_items:
+        raise BadInput(
+            f"the fewest items ({min_items}) are more than the most ({max_items})",
+            hint="set --min-items to at most --max-items",
+        )
 
 
 def new_cadence(

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import digest
-from digest.cli import issue, output, project, publication, source, subscriber
+from digest.cli import demo, issue, output, project, publication, source, subscriber
 from digest.cli import run as running
 from digest.cli.state import State
 from digest.model.errors import BadInput, DigestError
@@ -56,6 +56,7 @@ app.add_typer(subscriber.app, name="subscriber")
 app.command()(running.preview)
 app.command()(running.serve)
 app.command()(running.tick)
+app.command()(demo.demo)
 
 
 def run(arguments: list[str]) -> int:

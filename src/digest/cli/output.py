@@ -10,7 +10,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,11 +18,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from digest.model.errors import DigestError
 
-stdout = Console(highlight=False, soft_wrap=True)
-stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+# emoji=False: a title with ":warning:" in it is printed as it is
+stdout = Console(highlight=False, soft_wrap=True, emoji=False)
+stderr = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 #: Every command that prints a result takes this.
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -60,7 +62,7 @@ def _scalar(value: Any) -> Any:
         return instant(value)
     if isinstance(value, timedelta):
         return value.total_seconds()
-    return str(value) if isinstance(value, date | Path) else value
+    return str(value) if isinstance(value, date | time | Path) else value
 
 
 def print_json(document: Any) -> None:
@@ -99,12 +101,13 @@ def table(columns: Mapping[str, Callable[[Any], object]], rows: Sequence[Any]) -
     return grid
 
 
-def _cell(value: object) -> str:
+def _cell(value: object) -> Text:
+    # Text, not str: no markup is read into what a feed or a reader wrote.
     if value is None:
-        return "–"
+        return Text("–")
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return str(value).replace("[", "\\[")
+        return Text(value.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC"))
+    return Text(str(value))
 
 
 def say(line: str) -> None:
@@ -131,5 +134,5 @@ def print_error(error: DigestError, *, as_json: bool) -> None:
     if as_json:
         print_json({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
         return
-    message = " ".join(error.message.split())
-    stderr.print(f"error: {message}" + (f"; {error.hint}" if error.hint else ""), markup=False)
+    line = f"error: {error.message}" + (f"; {error.hint}" if error.hint else "")
+    stderr.print(" ".join(line.split()), markup=False)

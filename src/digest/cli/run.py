@@ -58,7 +58,9 @@ def run(
     output.emit(_document(result), as_json=as_json, human=lambda: _tell(result))
     if result.issue.state is IssueState.SKIPPED:
         return 3
-    return 0 if result.issue.state in {IssueState.SENT, IssueState.SENDING} else 1
+    sent, failed = (result.tally.counts[state] for state in (DeliveryState.SENT, DeliveryState.FAILED))
+    nobody_got_it = failed and not sent
+    return 0 if result.issue.state in {IssueState.SENT, IssueState.SENDING} and not nobody_got_it else 1
 
 
 async def _until_stopped(line: Line) -> RunResult:
@@ -113,9 +115,10 @@ def _tell(result: RunResult) -> None:
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     output.say(f"{name}: {issue.state}. {result.tally.audience} readers: {told or 'none'}.")
     if result.next_try_at is not None and issue.state is IssueState.SENDING:
-        output.say(
-            f"  The rest is tried again from {result.next_try_at:%H:%M:%S} UTC: `digest serve`, `tick` or `run` does it."
-        )
+        again = f"{result.next_try_at:%H:%M:%S} UTC"
+        output.say(f"  The rest is tried again from {again}: `digest serve`, `tick` or `run` does it.")
+    for reason, count in result.tally.failures.items():
+        output.say(f"  {count} {reason}")
     if counts[DeliveryState.UNKNOWN]:
         output.say(f"  {counts[DeliveryState.UNKNOWN]} in doubt: `digest issue audit {issue.id}` names them.")
 
@@ -154,9 +157,7 @@ def serve(
     *,
     host: Host = "127.0.0.1",
     port: Port = 8025,
-    no_deliver: Annotated[
-        bool, typer.Option("--no-deliver", help="Web pages only; another process runs the clock.")
-    ] = False,
+    no_deliver: Annotated[bool, typer.Option("--no-deliver", help="Web pages only, no clock.")] = False,
 ) -> None:
     """Serve the readers' pages and run the clock, in one process."""
     with opened(context) as container:

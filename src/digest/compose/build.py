@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, timedelta
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
@@ -84,6 +85,14 @@ def build_context(
         dir=direction(locale),
         personal=personal,
     )
+
+
+def addressed(articles: Iterable[Article], *, base_url: str, slug: str) -> dict[int, Article]:
+    """The articles by key; one without an address of its own (a local file) gets that of its page on our site."""
+    return {
+        article.id: article if article.url else replace(article, url=f"{base_url}/{slug}/articles/{article.id}")
+        for article in articles
+    }
 
 
 def chosen(items: Iterable[IssueItem], topics: Sequence[str]) -> list[IssueItem]:

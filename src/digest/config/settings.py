@@ -144,6 +144,13 @@ class Settings(BaseSettings):
     tracking: TrackingSettings = TrackingSettings()
     logging: LoggingSettings = LoggingSettings()
 
+    @field_validator("relays")
+    @classmethod
+    def _has_default(cls, value: dict[str, RelaySettings]) -> dict[str, RelaySettings]:
+        if "default" not in value:
+            raise ValueError("one relay must be called 'default': it is the one that is used")
+        return value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -155,7 +162,8 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Highest first."""
         toml = TomlConfigSettingsSource(settings_cls)
-        return (file_secret_settings, env_settings, toml, init_settings)
+        # What the program itself passes (base_dir) is no setting and cannot be overruled.
+        return (init_settings, file_secret_settings, env_settings, toml)
 
     def path(self, value: Path) -> Path:
         """A configured path, absolute."""
@@ -187,7 +195,7 @@ def load(config: Path | None = None) -> Settings:
     file = find_config(config)
     _check_environment()
     _check_syntax(file)
-    secrets = os.environ.get("DIGEST_SECRETS_DIR")
+    secrets = _secrets_folder()
 
     class _Loaded(Settings):
         model_config = SettingsConfigDict(
@@ -225,22 +233,59 @@ def _check_syntax(file: Path | None) -> None:
     if file is None:
         return
     try:
-        tomllib.loads(file.read_text(encoding="utf-8"))
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigInvalid(
             f"{file}: {error}", hint="correct the line; `digest init` writes a commented example"
         ) from error
+    except OSError as error:
+        raise ConfigInvalid(f"{file} cannot be read: {error.strerror}", hint="check its owner and mode") from error
+    if "base_dir" in document:
+        raise ConfigInvalid(f"{file}: unknown setting 'base_dir'", hint="relative paths start at this file's folder")
+
+
+def _secrets_folder() -> Path | None:
+    """The folder of secret files, if one is named. A missing one, or a file we would pass over, is an error."""
+    named = os.environ.get("DIGEST_SECRETS_DIR")
+    if not named:
+        return None
+    folder = Path(named)
+    if not folder.is_dir():
+        raise ConfigInvalid(f"DIGEST_SECRETS_DIR: there is no folder {folder}", hint="check the path, or unset it")
+    for file in sorted(folder.iterdir()):
+        prefix, _, key = file.name.lower().partition("_")
+        section, nested, _ = key.partition("__")
+        if nested and prefix == "digest" and section in _sections():
+            raise ConfigInvalid(
+                f"secret file {file.name}: a file holds a whole section",
+                hint=f"name it digest_{section} and write the section as JSON into it",
+            )
+    return folder
+
+
+def _sections() -> list[str]:
+    return [name for name in Settings.model_fields if name != "base_dir"]
 
 
 def _check_environment() -> None:
-    """pydantic-settings ignores an environment name whose section it does not know; we do not."""
+    """pydantic-settings ignores an environment name whose section it does not know; we do not.
+
+    Names that look like none of ours are let be: Kubernetes, for one, sets DIGEST_PORT for a service "digest".
+    """
     for name in os.environ:
-        if not name.startswith(_ENV_PREFIX) or name in _NOT_SETTINGS or "__" not in name:
+        if not name.startswith(_ENV_PREFIX) or name in _NOT_SETTINGS:
             continue
-        section = name.removeprefix(_ENV_PREFIX).split("__")[0].lower()
-        if section not in Settings.model_fields:
+        section, nested, _ = name.removeprefix(_ENV_PREFIX).lower().partition("__")
+        if nested and section not in _sections():
             raise ConfigInvalid(
                 f"environment variable {name}: there is no section {section!r}", hint=_nearest(section, Settings)
+            )
+        first = next((known for known in _sections() if section.startswith(f"{known}_")), None)
+        if first and not nested:
+            meant = f"{_ENV_PREFIX}{first}__{section.removeprefix(first)[1:]}".upper()
+            raise ConfigInvalid(
+                f"environment variable {name}: two underscores stand between section and key",
+                hint=f"did you mean {meant}?",
             )
 
 

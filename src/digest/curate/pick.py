@@ -52,7 +52,7 @@ def pick(
     local = {link.source.id for link in links if link.source.kind.is_local}
     verdicts: list[Candidate] = []
     fresh: list[Article] = []
-    for article in articles:
+    for article in sorted(articles, key=lambda article: article.id):  # the same set, the same issue
         refusal = _refusal(article, local=local, now=now, max_age=max_age)
         if refusal is None:
             fresh.append(article)
@@ -117,7 +117,7 @@ def _section(
                 chosen = by_source[source]
                 return chosen, known.get(chosen, chosen)
     first = next((label for article in in_order for label in article.labels if slug(label)), None)
-    return (slug(first), first.strip().capitalize()) if first else _NO_SECTION
+    return (slug(first), first.strip()[:1].upper() + first.strip()[1:]) if first else _NO_SECTION
 
 
 def slug(label: str) -> str:

@@ -28,11 +28,14 @@ def local_instant(day: date, at: time, zone: ZoneInfo) -> datetime:
     instant = naive.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if instant.astimezone(zone).replace(tzinfo=None) == naive:
         return instant
-    # In a gap: fold=0 reads with the offset before the change, so the instant lies after it by `naive - gap start`.
-    # Walk back to the transition itself, whole minutes are enough for every rule since 1972.
-    before = naive.replace(tzinfo=zone, fold=0).utcoffset()
-    while (instant - timedelta(minutes=1)).astimezone(zone).utcoffset() != before:
-        instant -= timedelta(minutes=1)
+    # In a gap PEP 495 puts fold=1 before the change and fold=0 after it: the change itself lies between the two.
+    early, before = naive.replace(tzinfo=zone, fold=1).astimezone(UTC), naive.replace(tzinfo=zone).utcoffset()
+    while instant - early > timedelta(seconds=1):
+        middle = early + timedelta(seconds=(instant - early) // timedelta(seconds=2))
+        if middle.astimezone(zone).utcoffset() == before:
+            early = middle
+        else:
+            instant = middle
     return instant
 
 

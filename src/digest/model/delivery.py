@@ -134,5 +134,6 @@ def backoff(attempt: int, *, first: timedelta, rng: Random) -> timedelta:
     """
     if attempt < 1:
         raise ValueError(f"attempt must be at least 1, got {attempt}")
-    seconds = min(first.total_seconds() * 2 ** (attempt - 1), 6 * 3600.0)
+    doublings = min(attempt - 1, 20)  # far beyond the cap already; 2.0 ** 1100 would overflow
+    seconds = min(first.total_seconds() * 2.0**doublings, 6 * 3600.0)
     return timedelta(seconds=seconds * rng.uniform(0.8, 1.2))

@@ -65,16 +65,14 @@ def record(tx: Tx, source_id: int, new: NewArticle, *, now: datetime) -> Recorde
     return Recorded.UPDATED
 
 
-def eligible(tx: Tx, publication_id: int, first_seen_from: datetime | None, first_seen_to: datetime) -> list[Article]:
-    """Articles seen in a publication's sources and first seen in ``[from, to)``, oldest first; None is open."""
+def eligible(tx: Tx, publication_id: int, first_seen_from: datetime | None) -> list[Article]:
+    """Articles seen in a publication's sources and first seen from an instant on (None: ever), oldest first."""
     seen_here = (
         select(sighting.c.article_id)
         .join(publication_source, publication_source.c.source_id == sighting.c.source_id)
         .where(publication_source.c.publication_id == publication_id)
     )
-    window = [article.c.first_seen_at < first_seen_to]
-    if first_seen_from is not None:
-        window.append(article.c.first_seen_at >= first_seen_from)
+    window = [] if first_seen_from is None else [article.c.first_seen_at >= first_seen_from]
     return _load(tx, article.c.id.in_(seen_here), *window)
 
 

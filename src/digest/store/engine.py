@@ -63,7 +63,11 @@ class Store:
             )
         self.url = parsed
         self.is_sqlite = parsed.drivername.startswith("sqlite")
-        self.engine = _sqlite_engine(parsed) if self.is_sqlite else create_engine(parsed, pool_pre_ping=True)
+        self.engine = (
+            _sqlite_engine(parsed)
+            if self.is_sqlite
+            else create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
+        )
 
     @property
     def sqlite_path(self) -> Path | None:
@@ -133,6 +137,7 @@ _REMEDIES = (
 def _sqlite_engine(url: Any) -> Engine:
     engine = create_engine(
         url,
+        hide_parameters=True,  # error texts reach logs; addresses and tokens must not
         connect_args={"timeout": _BUSY_TIMEOUT_S, "check_same_thread": False, "isolation_level": None},
     )
 

@@ -246,12 +246,13 @@ def judged_elsewhere(tx: Tx, issue_: Issue, article_ids: Sequence[int]) -> set[i
 
 def title(tx: Tx, issue_id: int, *, subject: str, preheader: str) -> int:
     """Give the issue its subject and the publication's next number (kept when it has one); returns the number."""
-    row = tx.connection.execute(select(issue.c.number, issue.c.publication_id).where(issue.c.id == issue_id)).one()
-    number: int | None = row.number
+    owner = select(issue.c.publication_id).where(issue.c.id == issue_id).scalar_subquery()
+    # The publication row is locked before anything is read, so that neither two cadences nor two workers on one
+    # issue can take two numbers or the same one (SQLite holds its write lock).
+    tx.connection.execute(select(publication.c.id).where(publication.c.id == owner).with_for_update())
+    number: int | None = tx.connection.execute(select(issue.c.number).where(issue.c.id == issue_id)).scalar_one()
     if number is None:
-        # The publication row is locked so that two cadences cannot take one number (SQLite holds its write lock).
-        tx.connection.execute(select(publication.c.id).where(publication.c.id == row.publication_id).with_for_update())
-        highest = select(func.max(issue.c.number)).where(issue.c.publication_id == row.publication_id)
+        highest = select(func.max(issue.c.number)).where(issue.c.publication_id == owner)
         number = (tx.connection.execute(highest).scalar_one() or 0) + 1
     tx.connection.execute(
         update(issue).where(issue.c.id == issue_id).values(number=number, subject=subject, preheader=preheader)

@@ -1,0 +1,72 @@
+"""The public site: its routes, and what is said when something is not as it should be.
+
+Rules: handlers parse, call a stage or the store, and render; those that touch the store are plain functions,
+which Starlette runs in its thread pool. No cookie, no session, no redirect anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from digest.app.container import Container
+from digest.model.errors import StoreUnavailable
+from digest.store import migrate
+from digest.web import archive, leave
+from digest.web.pages import Pages
+from digest.web.shell import RequestLog
+
+_MESSAGES = {404: "not-found", 405: "not-allowed", 413: "too-large"}
+
+
+def utc_now() -> datetime:
+    """This machine's clock."""
+    return datetime.now(UTC)
+
+
+def create_app(container: Container, *, clock: Callable[[], datetime] = utc_now) -> Starlette:
+    """The public site of this installation. Raises TemplateBroken when the operator's theme is."""
+    pages = Pages(container.template_path)
+
+    def health(_request: Request) -> Response:
+        return _health(container)
+
+    def refused(_request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        extra = error.headers if isinstance(error, HTTPException) else None
+        return pages.message(_MESSAGES.get(status, "bad-request"), status=status, more=extra)
+
+    def unavailable(_request: Request, _error: Exception) -> Response:
+        return pages.message("unavailable", status=503, more={"Retry-After": "60"})
+
+    def failed(_request: Request, _error: Exception) -> Response:
+        return pages.message("failed", status=500)
+
+    app = Starlette(
+        routes=[
+            Route("/healthz", health),
+            *leave.routes(container, pages, clock=clock),
+            *archive.routes(container, pages),
+        ],
+        middleware=[Middleware(RequestLog)],
+        exception_handlers={HTTPException: refused, StoreUnavailable: unavailable, Exception: failed},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _health(container: Container) -> Response:
+    """200 when the database answers. What is wrong with it is for the log and `digest doctor`, not for strangers."""
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    try:
+        migrate.current(container.store)
+    except StoreUnavailable:
+        return JSONResponse({"status": "unavailable"}, 503, headers=headers)
+    return JSONResponse({"status": "ok"}, headers=headers)
