@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from digest.cli.main import app
+from digest.cli.main import build
 from digest.config.example import example
 from digest.config.settings import Settings, documented
 
@@ -77,7 +77,7 @@ def pages() -> Mapping[Path, str]:
 
 def commands() -> Iterator[tuple[str, Any]]:
     """Every command that does something, as (full name, command), in the order of the help."""
-    yield from _leaves(typer.main.get_command(app), "digest")
+    yield from _leaves(typer.main.get_command(build()), "digest")
 
 
 def _leaves(command: Any, name: str) -> Iterator[tuple[str, Any]]:

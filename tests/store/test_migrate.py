@@ -11,7 +11,7 @@ from digest.store.engine import Store
 
 
 def test_the_migrated_schema_equals_the_tables_in_code(store: Store):
-    assert migrate.current(store) == migrate.head()
+    assert migrate.current(store) == migrate.HEAD
     assert migrate.drift(store) == []
 
 
@@ -23,6 +23,10 @@ def test_the_schema_goes_down_to_nothing_and_up_again(store: Store):
     migrate.upgrade(store)
 
     assert migrate.drift(store) == []
+
+
+def test_the_version_this_code_asks_for_is_the_newest_migration():
+    assert migrate.scripts().get_current_head() == migrate.HEAD
 
 
 def test_a_missing_database_names_the_remedy(tmp_path: Path):

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from digest.cli.main import app
+from digest.cli.main import build
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Blocks in these languages hold what somebody types, or what a supervisor starts.
@@ -84,7 +84,7 @@ def anchors(text: str) -> set[str]:
 
 def leaf(words: list[str]) -> tuple[Any, list[str]]:
     """The real command that ``words`` name, and the words left for it. Raises LookupError when there is none."""
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(build())
     rest = list(words)
     while rest and rest[0] == "--config":
         rest = rest[2:]
@@ -117,7 +117,7 @@ def unknown_options(words: list[str]) -> list[str]:
 
 
 def _is_group(words: list[str]) -> bool:
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(build())
     for word in words:
         command = getattr(command, "commands", {}).get(word)
         if command is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -23,7 +23,7 @@ from digest.engine.local import LocalEngine
 from digest.model.calendar import due_period
 from digest.model.errors import DigestError, NothingToDo
 from digest.model.issue import Issue
-from digest.model.publication import Cadence, Publication
+from digest.model.publication import Cadence
 from digest.store import issues, publications, sources
 
 log = structlog.get_logger()
@@ -61,25 +61,39 @@ class Turn:
 async def tick(
     container: Container, *, clock: Clock = system_clock, watch: Watch | None = None, stop: asyncio.Event | None = None
 ) -> Turn:
-    """One turn: open what is due, take every unfinished issue as far as it goes, fetch sources that are due."""
-    results: list[RunResult] = []
-    errors: list[tuple[str, DigestError]] = []
+    """One turn to its end: take everything that is due as far as it goes, side by side, then fetch due sources."""
+    stop = stop or asyncio.Event()
+    waiting = await asyncio.to_thread(due_work, container, clock, watch or Watch())
+    done = await asyncio.gather(*(work_on(line, issue, stop=stop) for line, issue in waiting))
+    fetched = 0 if stop.is_set() else await poll(container, clock)
+    results = tuple(one for one in done if isinstance(one, RunResult))
+    errors = tuple(
+        (line.publication.slug, one)
+        for (line, _), one in zip(waiting, done, strict=True)
+        if isinstance(one, DigestError)
+    )
+    return Turn(results, errors, fetched)
+
+
+def due_work(container: Container, clock: Clock, watch: Watch) -> list[tuple[Line, Issue]]:
+    """Every issue to work on now, each with its line: opened for a due period, or left unfinished before."""
     with container.store.read() as tx:
         known = publications.list_all(tx)
-    for publication in known:
-        line = Line(container, publication, LocalEngine(), clock, watch or Watch())
-        for issue in _due(line):
-            try:
-                results.append(await advance(line, issue, stop=stop))
-            except NothingToDo:
-                continue  # another process took it on between our look and our step
-            except DigestError as error:
-                log.warning(
-                    "issue.stuck", issue=issue.id, publication=publication.slug, error=error.message, hint=error.hint
-                )
-                errors.append((publication.slug, error))
-    fetched = await _poll(container, known, clock) if not (stop and stop.is_set()) else 0
-    return Turn(tuple(results), tuple(errors), fetched)
+    lines = [Line(container, publication, LocalEngine(), clock, watch) for publication in known]
+    return [(line, issue) for line in lines for issue in _due(line)]
+
+
+async def work_on(line: Line, issue: Issue, *, stop: asyncio.Event) -> RunResult | DigestError | None:
+    """Take one issue as far as it goes; its trouble is logged and given back. None: another process took it on."""
+    try:
+        # A line of its own: two issues of one publication must not share wake-ups.
+        return await advance(replace(line, engine=LocalEngine()), issue, stop=stop)
+    except NothingToDo:
+        return None
+    except DigestError as error:
+        slug = line.publication.slug
+        log.warning("issue.stuck", issue=issue.id, publication=slug, error=error.message, hint=error.hint)
+        return error
 
 
 def _due(line: Line) -> list[Issue]:
@@ -101,9 +115,11 @@ def _began_before(line: Line, cadence: Cadence) -> bool:
     return period.due_at >= line.publication.created_at
 
 
-async def _poll(container: Container, known: list[Publication], clock: Clock) -> int:
+async def poll(container: Container, clock: Clock) -> int:
     """Fetch the sources whose time has come, so that a fast feed loses no article between two issues."""
     fetched = 0
+    with container.store.read() as tx:
+        known = publications.list_all(tx)
     for publication in known:
         with container.store.read() as tx:
             waiting = sources.due(tx, publication.id, now=clock())

@@ -87,7 +87,7 @@ def _database(store: Store) -> Check:
         return Check(
             "database", Health.FAIL, f"the folder {path.parent} is read-only", "SQLite needs to write beside the file"
         )
-    return Check("database", Health.OK, f"{store.url.render_as_string(hide_password=True)} at {migrate.head()}")
+    return Check("database", Health.OK, f"{store.url.render_as_string(hide_password=True)} at {migrate.HEAD}")
 
 
 def _templates(settings: Settings) -> Check:
@@ -148,7 +148,7 @@ def _publications(store: Store) -> Iterator[Check]:
                     f"digest source list {publication.slug}",
                 )
             else:
-                yield Check(name, Health.OK, f"{len(linked)} sources")
+                yield Check(name, Health.OK, f"{len(linked)} source{'' if len(linked) == 1 else 's'}")
 
 
 def _relay(settings: Settings, name: str) -> Check:

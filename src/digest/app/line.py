@@ -32,6 +32,8 @@ from digest.store.engine import Tx
 
 #: A worker's unit: big enough to amortise work, small enough that one chunk does not take long (architecture 2.4).
 _CHUNK_SIZE = 1000
+#: What still counts as on time where catching up is off: a clock looks every 15 s, and may be busy for a moment.
+_PUNCTUAL = timedelta(minutes=5)
 #: An article that was committed late by another process may have been first seen before the window that should
 #: have had it; what has no verdict yet is looked at again within this time.
 _OVERLAP = timedelta(days=1)
@@ -73,8 +75,8 @@ def open_due(line: Line, cadence: Cadence, *, by_clock: bool) -> Issue:
     with line.container.store.write() as tx:
         issue = issues.of_period(tx, line.publication.id, cadence=cadence.name, period=period)
         if issue is None:
-            late = now - period.due_at
-            too_late = by_clock and late > (cadence.max_lateness if cadence.catch_up is CatchUp.LATEST else timedelta())
+            reach = cadence.max_lateness if cadence.catch_up is CatchUp.LATEST else _PUNCTUAL
+            too_late = by_clock and now - period.due_at > reach
             issue, _ = issues.open_period(tx, line.publication.id, cadence=cadence.name, period=period, now=now)
             if too_late and issues.move(
                 tx, issue.id, expected=IssueState.PLANNED, to=IssueState.SKIPPED, reason=SkipReason.TOO_LATE, now=now

@@ -45,12 +45,13 @@ async def run(line: Line, cadence: Cadence, *, by_clock: bool = False, stop: asy
 async def advance(line: Line, issue: Issue, *, stop: asyncio.Event | None = None) -> RunResult:
     """Take an issue from whatever state it is in through every step that is left."""
     issue = await steps.collect(line, issue)
-    issue = steps.curate(line, issue)
-    issue = steps.compose(line, issue)
-    issue = steps.fan_out(line, issue)
+    # In a thread: the pages of `digest serve` must answer while an issue is being curated or composed.
+    issue = await asyncio.to_thread(steps.curate, line, issue)
+    issue = await asyncio.to_thread(steps.compose, line, issue)
+    issue = await asyncio.to_thread(steps.fan_out, line, issue)
     if issue.state is IssueState.SENDING:
         await deliver(line, issue, stop=stop or asyncio.Event())
-        issue = steps.close(line, issue)
+        issue = await asyncio.to_thread(steps.close, line, issue)
     return _result(line, issue)
 
 

@@ -3,20 +3,79 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from digest.app.clock import tick
+from digest.app.clock import Clock, due_work, poll, system_clock, work_on
 from digest.app.container import Container
+from digest.app.line import Line, Watch
+from digest.app.run import RunResult
 from digest.model.errors import DigestError
+from digest.model.issue import Issue
 
 log = structlog.get_logger()
 
 #: Seconds between turns. A digest is due to the minute, so a quarter of one is close enough.
 TICK_S = 15
+#: How long stopping waits for what is on the wire: longer than most relays think about a final dot.
+_FINISH_S = 60
+
+
+class Clockwork:
+    """Starts what is due and never waits for it: a long send must not hold back another publication's hour."""
+
+    def __init__(self, container: Container, clock: Clock = system_clock) -> None:
+        self._container = container
+        self._clock = clock
+        self._stop = asyncio.Event()
+        self._running: dict[object, asyncio.Task[None]] = {}
+
+    async def turn(self) -> None:
+        """Look at what is due and start whatever of it is not being worked on here already."""
+        try:
+            waiting = await asyncio.to_thread(due_work, self._container, self._clock, Watch())
+        except DigestError as error:
+            log.warning("tick.failed", error=error.message, hint=error.hint)
+            return
+        for line, issue in waiting:
+            self._start(issue.id, self._work(line, issue))
+        self._start("poll", self._poll())
+
+    async def finish(self) -> None:
+        """Start nothing more; let what is on the wire be answered and recorded."""
+        self._stop.set()
+        if self._running:
+            await asyncio.wait(set(self._running.values()), timeout=_FINISH_S)
+
+    def _start(self, name: object, job: Coroutine[Any, Any, None]) -> None:
+        if self._stop.is_set() or name in self._running:
+            job.close()
+            return
+        task = self._running[name] = asyncio.create_task(self._guarded(job))
+        task.add_done_callback(lambda _done: self._running.pop(name, None))
+
+    async def _guarded(self, job: Coroutine[Any, Any, None]) -> None:
+        try:
+            await job
+        except DigestError as error:
+            log.warning("tick.failed", error=error.message, hint=error.hint)
+        except Exception:
+            log.exception("tick.broke")  # the edge of the loop: a fault of ours must not stop the clock
+
+    async def _work(self, line: Line, issue: Issue) -> None:
+        result = await work_on(line, issue, stop=self._stop)
+        if isinstance(result, RunResult):
+            counts = {str(state): count for state, count in result.tally.counts.items() if count}
+            log.info("issue.advanced", issue=result.issue.id, state=result.issue.state.value, **counts)
+
+    async def _poll(self) -> None:
+        fetched = await poll(self._container, self._clock)
+        if fetched:
+            log.info("sources.polled", count=fetched)
 
 
 @asynccontextmanager
@@ -26,35 +85,13 @@ async def ticking(container: Container, *, every_s: float = TICK_S) -> AsyncIter
     APScheduler keeps time only: one job in memory, never two turns at once (`max_instances`), missed turns
     coalesce. What is due is decided by the database alone, so a restart loses nothing.
     """
-    stop = asyncio.Event()
-    running: set[asyncio.Task[None]] = set()
-
-    async def turn() -> None:
-        task = asyncio.current_task()
-        if task:
-            running.add(task)
-        try:
-            outcome = await tick(container, stop=stop)
-            for result in outcome.results:
-                counts = {str(state): count for state, count in result.tally.counts.items() if count}
-                log.info("issue.advanced", issue=result.issue.id, state=result.issue.state.value, **counts)
-        except DigestError as error:
-            log.warning("tick.failed", error=error.message, hint=error.hint)
-        except Exception:
-            log.exception("tick.broke")  # the edge of the loop: a fault of ours must not stop the clock
-        finally:
-            if task:
-                running.discard(task)
-
+    works = Clockwork(container)
     scheduler = AsyncIOScheduler(timezone="UTC")
-    scheduler.add_job(turn, "interval", seconds=every_s, coalesce=True, max_instances=1, misfire_grace_time=None)
+    scheduler.add_job(works.turn, "interval", seconds=every_s, coalesce=True, max_instances=1, misfire_grace_time=None)
     scheduler.start()
-    first = asyncio.create_task(turn())
-    running.add(first)
+    await works.turn()
     try:
         yield
     finally:
-        stop.set()
         scheduler.shutdown(wait=False)
-        if running:
-            await asyncio.wait(set(running), timeout=60)
+        await works.finish()

@@ -3,33 +3,66 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import digest
-from digest.cli import demo, issue, output, project, publication, source, subscriber
-from digest.cli import run as running
+from digest.cli import output
 from digest.cli.state import State
 from digest.model.errors import BadInput, DigestError
 
-app = typer.Typer(
-    name="digest",
-    help="Collect the day's articles, compose one digest, send it provably once.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+#: Each command and where it lives. Only what was asked for is imported: all of it together takes seconds.
+COMMANDS = {
+    "init": "project:init",
+    "doctor": "project:doctor",
+    "db": "project:db",
+    "publication": "publication:app",
+    "source": "source:app",
+    "article": "source:article_app",
+    "collect": "source:collect",
+    "why": "source:why",
+    "run": "run:run",
+    "issue": "issue:app",
+    "subscriber": "subscriber:app",
+    "preview": "run:preview",
+    "serve": "run:serve",
+    "tick": "run:tick",
+    "demo": "demo:demo",
+}
+
+
+def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The command line with these commands, in the order of `COMMANDS`."""
+    app = typer.Typer(
+        name="digest",
+        help="Collect the day's articles, compose one digest, send it provably once.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_globals)
+    wanted = set(names)
+    for name, place in COMMANDS.items():
+        if name in wanted:
+            module, _, attribute = place.partition(":")
+            target = getattr(import_module(f"digest.cli.{module}"), attribute)
+            if isinstance(target, typer.Typer):
+                app.add_typer(target, name=name)
+            else:
+                app.command(name)(target)
+    return app
 
 
 def _version(asked: bool) -> None:
     if asked:
         output.say(f"digest {digest.__version__}")
-        raise typer.Exit
+        sys.exit(0)
 
 
-@app.callback()
 def _globals(
     context: typer.Context,
     config: Annotated[
@@ -42,26 +75,10 @@ def _globals(
     context.obj = State(config)
 
 
-app.command()(project.init)
-app.command()(project.doctor)
-app.add_typer(project.db, name="db")
-app.add_typer(publication.app, name="publication")
-app.add_typer(source.app, name="source")
-app.add_typer(source.article_app, name="article")
-app.command()(source.collect)
-app.command()(source.why)
-app.command()(running.run)
-app.add_typer(issue.app, name="issue")
-app.add_typer(subscriber.app, name="subscriber")
-app.command()(running.preview)
-app.command()(running.serve)
-app.command()(running.tick)
-app.command()(demo.demo)
-
-
 def run(arguments: list[str]) -> int:
     """Run one command and give its exit code: 0 done, 1 failed, 2 wrong usage or bad input, 3 nothing to do."""
     as_json = "--json" in arguments
+    app = build([word for word in arguments if word in COMMANDS] or COMMANDS)
     try:
         result = typer.main.get_command(app).main(args=arguments, prog_name="digest", standalone_mode=False)
     except DigestError as error:
@@ -94,4 +111,6 @@ def _wrong_usage(error: typer.TyperException, *, as_json: bool) -> int:
 
 def main() -> None:
     """Entry point of the ``digest`` command."""
+    if sys.argv[1:] == ["--version"]:
+        _version(asked=True)  # needs none of the commands: answers at once
     sys.exit(run(sys.argv[1:]))

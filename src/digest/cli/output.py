@@ -110,6 +110,11 @@ def _cell(value: object) -> Text:
     return Text(str(value))
 
 
+def count(number: int, one: str, many: str = "") -> str:
+    """A number with its noun: ``1 reader``, ``5 readers``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def say(line: str) -> None:
     """A line for people, on stdout, with no markup read into it."""
     stdout.print(line, markup=False)

@@ -75,7 +75,9 @@ def doctor(context: typer.Context, *, as_json: AsJson = False) -> int:
 
 
 @db.command()
-def upgrade(context: typer.Context, revision: Annotated[str, typer.Argument()] = "head") -> None:
+def upgrade(
+    context: typer.Context, revision: Annotated[str, typer.Argument(help="A version; head is the newest.")] = "head"
+) -> None:
     """Bring the schema up to this version of Digest."""
     with open_store(config_of(context)) as (_, store):
         migrate.upgrade(store, revision)
@@ -100,7 +102,7 @@ def downgrade(
 def current(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Show the schema version of the database and the one this program needs."""
     with open_store(config_of(context)) as (_, store):
-        document = {"current": migrate.current(store), "needed": migrate.head()}
+        document = {"current": migrate.current(store), "needed": migrate.HEAD}
     output.emit(
         document, as_json=as_json, human=lambda: output.say(f"{document['current']} (needed: {document['needed']})")
     )
@@ -117,6 +119,4 @@ def check(context: typer.Context, *, as_json: AsJson = False) -> None:
             f"the schema differs from the code in {len(differences)} places, first: {differences[0]}",
             hint="somebody changed tables by hand; restore them or run `digest db upgrade`",
         )
-    output.emit(
-        {"ok": True, "version": migrate.head()}, as_json=as_json, human=lambda: output.say("the schema is right")
-    )
+    output.emit({"ok": True, "version": migrate.HEAD}, as_json=as_json, human=lambda: output.say("the schema is right"))

@@ -113,7 +113,7 @@ def _tell(result: RunResult) -> None:
         output.say(f"{name}: skipped, {issue.reason}. Nobody was mailed.")
         return
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    output.say(f"{name}: {issue.state}. {result.tally.audience} readers: {told or 'none'}.")
+    output.say(f"{name}: {issue.state}. {output.count(result.tally.audience, 'reader')}: {told or 'none'}.")
     if result.next_try_at is not None and issue.state is IssueState.SENDING:
         again = f"{result.next_try_at:%H:%M:%S} UTC"
         output.say(f"  The rest is tried again from {again}: `digest serve`, `tick` or `run` does it.")

@@ -173,7 +173,7 @@ def explain(error: Exception, url: str) -> SourceUnreachable:
         )
     for kinds, message, hint in _EXPLANATIONS:
         if isinstance(error, kinds):
-            return SourceUnreachable(message.format(host=host, reason=_reason(error)), hint=hint)
+            return SourceUnreachable(message.format(host=host, port=_port(url), reason=_reason(error)), hint=hint)
     return SourceUnreachable(f"{host} broke off its answer ({_reason(error)})", hint="it will be tried again")
 
 
@@ -186,7 +186,7 @@ _EXPLANATIONS: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (  # t
     ),
     (
         (aiohttp.ClientConnectorError,),
-        "{host} does not accept connections ({reason})",
+        "{host} does not accept connections on port {port}",
         "check the address and its port; it will be tried again",
     ),
     ((aiohttp.ServerTimeoutError,), "{host} does not answer", "check the address; it will be tried again"),
@@ -228,6 +228,11 @@ def _next_hop(url: str, location: str) -> str:
     if urlsplit(target).scheme not in {"http", "https"}:
         raise SourceUnreachable(f"{_host(url)} redirects to {target[:80]!r}", hint="only http and https are followed")
     return target
+
+
+def _port(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _host(url: str) -> str:

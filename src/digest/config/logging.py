@@ -6,7 +6,7 @@ import logging
 import sys
 
 import structlog
-import structlog.tracebacks
+from structlog.tracebacks import ExceptionDictTransformer
 
 from digest.config.settings import LoggingSettings
 
@@ -14,22 +14,27 @@ from digest.config.settings import LoggingSettings
 def configure(settings: LoggingSettings) -> None:
     """Set structlog up once, at the top of the process."""
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
-    # Tracebacks without local variables: those hold addresses and tokens.
-    traceback = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
-    renderer: structlog.types.Processor = (
-        structlog.processors.JSONRenderer()
-        if as_json
-        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            traceback if as_json else structlog.processors.StackInfoRenderer(),
-            renderer,
+            *(_for_machines() if as_json else _for_people()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _for_machines() -> list[structlog.types.Processor]:
+    # Tracebacks without local variables: those hold addresses and tokens.
+    plain = ExceptionDictTransformer(show_locals=False)
+    return [structlog.processors.ExceptionRenderer(plain), structlog.processors.JSONRenderer()]
+
+
+def _for_people() -> list[structlog.types.Processor]:
+    return [
+        structlog.processors.StackInfoRenderer(),
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]

@@ -173,7 +173,7 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """The database address with a relative SQLite file made absolute."""
         url = self.database.url
-        match = re.fullmatch(r"(sqlite(?:\+pysqlite)?:///)([^/:?][^?]*)(.*)", url)
+        match = re.fullmatch(r"(sqlite(?:\+pysqlite)?:///)(?!file:)([^/:?][^?]*)(.*)", url)
         return f"{match[1]}{self.path(Path(match[2]))}{match[3]}" if match else url
 
 

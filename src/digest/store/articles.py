@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, select, update
@@ -86,7 +87,7 @@ def by_ids(tx: Tx, article_ids: Sequence[int]) -> list[Article]:
 
 def find_by_url(tx: Tx, url: str) -> Article | None:
     """The article at an address, tracking parameters and http or https apart; or with that file path."""
-    canonical = urls.canonical(url)
+    canonical = urls.canonical(url if "://" in url else str(Path(url).absolute()))
     rest = canonical.partition("://")[2]
     forms = {canonical, f"https://{rest}", f"http://{rest}"} if rest else {canonical}
     found = _load(tx, article.c.url_hash.in_(sorted(url_hash(form) for form in forms)))

@@ -8,6 +8,7 @@ Driver errors that an operator can do something about become `StoreUnavailable` 
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from digest.model.errors import ConfigInvalid, StoreUnavailable
 
 _BUSY_TIMEOUT_S = 30
+_ROOM_TO_WORK_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +75,19 @@ class Store:
     def sqlite_path(self) -> Path | None:
         """The database file, or None for PostgreSQL and in-memory databases."""
         name = self.url.database
-        return Path(name) if self.is_sqlite and name and name != ":memory:" else None
+        if not self.is_sqlite or not name or name == ":memory:":
+            return None
+        # "file:PATH?mode=ro&uri=true" is SQLite's own way to say more than a path
+        return Path(name.removeprefix("file:"))
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """A read-only view of one moment."""
         with self._translated(), self.engine.connect() as connection:
             connection.info["digest_begin"] = "BEGIN"
+            if not self.is_sqlite:
+                # READ COMMITTED would show each statement another moment
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with connection.begin():
                 yield Tx(connection)
 
@@ -110,10 +118,17 @@ class Store:
     def _explain(self, error: DatabaseError) -> StoreUnavailable:
         cause = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
         where = str(self.sqlite_path or self.url.render_as_string(hide_password=True))
+        if "disk i/o error" in cause.lower() and self._disk_is_full():
+            cause = f"database or disk is full: {cause}"
         for needle, message, hint in _REMEDIES:
             if needle in cause.lower():
                 return StoreUnavailable(f"database {where}: {message} ({cause})", hint=hint)
         return StoreUnavailable(f"database {where}: {cause}", hint="run `digest doctor` to check the database")
+
+    def _disk_is_full(self) -> bool:
+        """SQLite calls a full disk an I/O error when it was writing its shared-memory file."""
+        path = self.sqlite_path
+        return path is not None and shutil.disk_usage(path.parent).free < _ROOM_TO_WORK_BYTES
 
 
 _REMEDIES = (

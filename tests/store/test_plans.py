@@ -1,0 +1,119 @@
+"""The statements every worker runs all day find their rows by an index, on both databases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+
+from digest.model.delivery import DeliveryState, OnDoubt, Outcome
+from digest.model.issue import Issue
+from digest.store import deliveries
+from digest.store.engine import Store, Tx
+from support.sending import sending_issue
+
+READERS, CHUNK = 2000, 50
+LEASE = {"lease": "one", "lease_for": timedelta(minutes=1)}
+
+
+@pytest.fixture
+def issue(store: Store) -> Issue:
+    """An issue in forty chunks, one of them claimed, with the planner told about it."""
+    made = sending_issue(store, READERS, chunk_size=CHUNK)
+    with store.write() as tx:
+        deliveries.claim(tx, made.id, chunk=0, limit=CHUNK, now=tx.now(), **LEASE)
+        tx.connection.execute(text("ANALYZE"))
+    return made
+
+
+@contextmanager
+def statements(tx: Tx) -> Iterator[list[tuple[str, Any]]]:
+    """What is really sent to the database inside the block: (SQL, parameters)."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, sql: str, parameters: Any, _context: Any, many: bool) -> None:  # noqa: FBT001 - called by SQLAlchemy
+        seen.append((sql, parameters[0] if many else parameters))
+
+    event.listen(tx.connection, "before_cursor_execute", note)
+    yield seen
+    event.remove(tx.connection, "before_cursor_execute", note)
+
+
+def plans(store: Store, act: Callable[[Tx], object]) -> str:
+    """The plans of every statement on deliveries that ``act`` runs."""
+    lines: list[str] = []
+    with store.write() as tx:
+        with statements(tx) as seen:
+            act(tx)
+        explain = "EXPLAIN " if tx.is_postgres else "EXPLAIN QUERY PLAN "
+        for sql, parameters in seen:
+            if "delivery" in sql:
+                rows = tx.connection.exec_driver_sql(explain + sql, parameters)
+                lines += [row[0] if tx.is_postgres else row[3] for row in rows]
+    return "\n".join(lines)
+
+
+def check(plan: str, *indexes: str) -> None:
+    """No statement walks through all deliveries, and one of ``indexes`` is what leads to the rows."""
+    scans = re.findall(r"^SCAN delivery\b.*|Seq Scan on delivery\b.*", plan, flags=re.MULTILINE)
+
+    assert scans == []
+    assert any(
+        f"INDEX {index} " in plan or re.search(rf"Index (Only )?Scan (using|on) {index}\b", plan) for index in indexes
+    ), plan
+
+
+def test_claiming_reads_one_chunk_by_the_index_of_open_deliveries(store: Store, issue: Issue):
+    plan = plans(
+        store,
+        lambda tx: deliveries.claim(
+            tx, issue.id, chunk=7, limit=20, now=tx.now(), lease="two", lease_for=LEASE["lease_for"]
+        ),
+    )
+
+    check(plan, "ix_delivery_open")
+
+
+def test_marking_and_renewing_find_their_rows_by_key_or_lease(store: Store, issue: Issue):
+    plan = plans(
+        store, lambda tx: deliveries.mark(tx, issue.id, subscriber_ids=list(range(1, 21)), now=tx.now(), **LEASE)
+    )
+
+    check(plan, "ix_delivery_lease")
+
+
+def test_renewing_and_releasing_find_what_a_lease_holds_by_its_index(store: Store, issue: Issue):
+    check(plans(store, lambda tx: deliveries.renew(tx, issue.id, now=tx.now(), **LEASE)), "ix_delivery_lease")
+    check(plans(store, lambda tx: deliveries.release(tx, issue.id, lease="one")), "ix_delivery_lease")
+
+
+def test_recording_finds_each_row_by_its_key_or_its_lease(store: Store, issue: Issue):
+    def record(tx: Tx) -> None:
+        deliveries.mark(tx, issue.id, subscriber_ids=[1, 2], now=tx.now(), **LEASE)
+        outcomes = [Outcome(key, DeliveryState.SENT, tx.now(), reply_code=250) for key in (1, 2)]
+        assert deliveries.record(tx, issue.id, lease="one", outcomes=outcomes) == 2
+
+    check(plans(store, record), "pk_delivery", "sqlite_autoindex_delivery_1", "ix_delivery_lease")
+
+
+def test_skipping_those_who_left_reads_one_chunk(store: Store, issue: Issue):
+    check(plans(store, lambda tx: deliveries.skip_departed(tx, issue.id, chunk=7)), "ix_delivery_open")
+
+
+def test_looking_for_work_never_walks_through_other_issues_deliveries_on_sqlite(sqlite_database: str):
+    store = Store(sqlite_database)
+    made = sending_issue(store, READERS, chunk_size=CHUNK)
+
+    def look(tx: Tx) -> None:
+        deliveries.sweep(tx, made.id, on_doubt=OnDoubt.RESEND, now=tx.now())
+        deliveries.ready_chunks(tx, made.id, now=tx.now())
+        deliveries.remains(tx, made.id, on_doubt=OnDoubt.RESEND)
+        deliveries.next_wake(tx, made.id)
+
+    check(plans(store, look), "ix_delivery_open", "sqlite_autoindex_delivery_1")
+    store.close()
