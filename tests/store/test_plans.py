@@ -9,12 +9,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, text, update
 
 from digest.model.delivery import DeliveryState, OnDoubt, Outcome
 from digest.model.issue import Issue
 from digest.store import deliveries
 from digest.store.engine import Store, Tx
+from digest.store.tables import delivery
 from support.sending import sending_issue
 
 READERS, CHUNK = 2000, 50
@@ -23,9 +24,10 @@ LEASE = {"lease": "one", "lease_for": timedelta(minutes=1)}
 
 @pytest.fixture
 def issue(store: Store) -> Issue:
-    """An issue in forty chunks, one of them claimed, with the planner told about it."""
+    """An issue in forty chunks, most of it sent, one chunk claimed, and the planner told about it."""
     made = sending_issue(store, READERS, chunk_size=CHUNK)
     with store.write() as tx:
+        tx.connection.execute(update(delivery).where(delivery.c.chunk >= 10).values(state="sent"))
         deliveries.claim(tx, made.id, chunk=0, limit=CHUNK, now=tx.now(), **LEASE)
         tx.connection.execute(text("ANALYZE"))
     return made
@@ -50,6 +52,9 @@ def plans(store: Store, act: Callable[[Tx], object]) -> str:
     with store.write() as tx:
         with statements(tx) as seen:
             act(tx)
+        if tx.is_postgres:
+            # A small table is read whole whatever its indexes; what counts is which one serves a large table.
+            tx.connection.execute(text("SET LOCAL enable_seqscan = off"))
         explain = "EXPLAIN " if tx.is_postgres else "EXPLAIN QUERY PLAN "
         for sql, parameters in seen:
             if "delivery" in sql:
@@ -60,12 +65,11 @@ def plans(store: Store, act: Callable[[Tx], object]) -> str:
 
 def check(plan: str, *indexes: str) -> None:
     """No statement walks through all deliveries, and one of ``indexes`` is what leads to the rows."""
+    found = set(re.findall(r"(?:USING (?:COVERING )?INDEX|Scan using|Index Scan on) (\w+)", plan))
     scans = re.findall(r"^SCAN delivery\b.*|Seq Scan on delivery\b.*", plan, flags=re.MULTILINE)
 
     assert scans == []
-    assert any(
-        f"INDEX {index} " in plan or re.search(rf"Index (Only )?Scan (using|on) {index}\b", plan) for index in indexes
-    ), plan
+    assert found.intersection(indexes), plan
 
 
 def test_claiming_reads_one_chunk_by_the_index_of_open_deliveries(store: Store, issue: Issue):
@@ -105,15 +109,12 @@ def test_skipping_those_who_left_reads_one_chunk(store: Store, issue: Issue):
     check(plans(store, lambda tx: deliveries.skip_departed(tx, issue.id, chunk=7)), "ix_delivery_open")
 
 
-def test_looking_for_work_never_walks_through_other_issues_deliveries_on_sqlite(sqlite_database: str):
-    store = Store(sqlite_database)
-    made = sending_issue(store, READERS, chunk_size=CHUNK)
-
-    def look(tx: Tx) -> None:
-        deliveries.sweep(tx, made.id, on_doubt=OnDoubt.RESEND, now=tx.now())
-        deliveries.ready_chunks(tx, made.id, now=tx.now())
-        deliveries.remains(tx, made.id, on_doubt=OnDoubt.RESEND)
-        deliveries.next_wake(tx, made.id)
-
-    check(plans(store, look), "ix_delivery_open", "sqlite_autoindex_delivery_1")
-    store.close()
+def test_looking_for_work_reads_open_deliveries_only(store: Store, issue: Issue):
+    looks: list[Callable[[Tx], object]] = [
+        lambda tx: deliveries.sweep(tx, issue.id, on_doubt=OnDoubt.RESEND, now=tx.now()),
+        lambda tx: deliveries.ready_chunks(tx, issue.id, now=tx.now()),
+        lambda tx: deliveries.remains(tx, issue.id, on_doubt=OnDoubt.RESEND),
+        lambda tx: deliveries.next_wake(tx, issue.id),
+    ]
+    for look in looks:
+        check(plans(store, look), "ix_delivery_open")

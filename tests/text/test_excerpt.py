@@ -78,3 +78,25 @@ def test_bylines_stamps_and_the_title_are_skipped():
 def test_nothing_gives_nothing():
     assert excerpt.teaser("", title="A", text="") == ""
     assert excerpt.teaser("A", title="A", text="") == ""
+
+
+@pytest.mark.parametrize(
+    ("cut", "kept"),
+    [
+        (
+            "The council voted for the new bridge on Thursday, 9 to 4, after a long debate. Work begins in...",
+            "The council voted for the new bridge on Thursday, 9 to 4, after a long debate.",
+        ),
+        (
+            "The council voted for the new bridge on Thursday, 9 to 4, after a long debate. The mayor said the",
+            "The council voted for the new bridge on Thursday, 9 to 4, after a long debate.",
+        ),
+        (
+            "A ferry that had been missing in the fog since the early hours of Monday was found by fishermen off",
+            "A ferry that had been missing in the fog since the early hours of Monday was found by fishermen off…",
+        ),
+    ],
+)
+def test_a_summary_cut_in_a_sentence_ends_where_a_sentence_does_or_shows_the_cut(cut: str, kept: str):
+    assert excerpt.teaser(cut, title="A bridge", text="") == kept
+    assert excerpt.teaser("", title="A bridge", text=cut) == kept

@@ -44,3 +44,16 @@ def test_links_are_joined_with_their_base():
 @pytest.mark.parametrize("link", ["javascript:alert(1)", "data:text/html,x", "", "http://[x", "mailto:a@example.com"])
 def test_only_web_links_become_addresses(link: str):
     assert url.absolute("https://example.com/", link) == ""
+
+
+@pytest.mark.parametrize(
+    ("tracked", "mailed"),
+    [
+        ("https://example.com/a?utm_source=rss&id=7&fbclid=x", "https://example.com/a?id=7"),
+        ("https://example.com/a?b=2&a=1#part", "https://example.com/a?b=2&a=1#part"),
+        ("https://example.com/a?at_medium=RSS#xtor=RSS-1", "https://example.com/a"),
+        ("https://example.com/?q=%C3%A9&utm_medium=mail", "https://example.com/?q=%C3%A9"),
+    ],
+)
+def test_what_is_mailed_is_the_publishers_address_without_tracking(tracked: str, mailed: str):
+    assert url.untracked(tracked) == mailed

@@ -231,8 +231,13 @@ def _next_hop(url: str, location: str) -> str:
 
 
 def _port(url: str) -> int:
-    parts = urlsplit(url)
-    return parts.port or (443 if parts.scheme == "https" else 80)
+    """Where a connection was tried; 0 for an address that cannot be read."""
+    try:
+        parts = urlsplit(url)
+        given = parts.port
+    except ValueError:
+        return 0
+    return given or (443 if parts.scheme == "https" else 80)
 
 
 def _host(url: str) -> str:

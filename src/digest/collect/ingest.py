@@ -70,7 +70,7 @@ def _article(
     return NewArticle(
         identity=_identity(canonical, title=title if is_shared else ""),
         guid_hash=_guid_hash(entry, canonical, title=title, is_repeated=shares_guid[entry.guid] > 1),
-        url=clean_line(entry.url),
+        url=urls.untracked(clean_line(entry.url)),  # no tracking in our mails
         canonical_url=canonical,
         title=title,
         summary=clean_line(html.to_line(entry.summary))[:_MAX_SUMMARY_CHARS],

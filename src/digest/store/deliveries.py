@@ -13,7 +13,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, func, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from digest.model.delivery import OPEN, DeliveryState, FailReason, Marked, OnDoubt, Outcome, Recipient, Tally
 from digest.model.issue import Issue, IssueState, RenditionKey
@@ -34,6 +45,10 @@ _S = DeliveryState
 
 #: How long an in-doubt delivery waits before it is sent once more (mail-standards 2b).
 DOUBT_PAUSE = timedelta(minutes=15)
+
+#: The condition of `ix_delivery_open` in its own words: SQLite takes a partial index only for a statement that
+#: repeats its condition as it stands (bound values prove nothing to it). tests/store/test_plans.py checks it.
+_NOT_DONE = text("delivery.state IN ('pending', 'leased', 'sending', 'deferred', 'unknown')")
 
 
 def fan_out(
@@ -130,6 +145,7 @@ def skip_departed(tx: Tx, issue_id: int, *, chunk: int) -> int:
         .where(
             delivery.c.issue_id == issue_id,
             delivery.c.chunk == chunk,
+            _NOT_DONE,
             delivery.c.state.in_([_S.PENDING.value, _S.DEFERRED.value]),
             ~_still_subscribed(),
         )
@@ -150,6 +166,7 @@ def claim(
         .where(
             delivery.c.issue_id == issue_id,
             delivery.c.chunk == chunk,
+            _NOT_DONE,
             delivery.c.state == _S.PENDING.value,
             delivery.c.due_at <= now,
             or_(delivery.c.next_attempt_at.is_(None), delivery.c.next_attempt_at <= now),
@@ -340,7 +357,7 @@ def sweep(tx: Tx, issue_id: int, *, on_doubt: OnDoubt, now: datetime) -> dict[st
         )
     return {
         kind: tx.connection.execute(
-            update(delivery).where(delivery.c.issue_id == issue_id, condition).values(**values)
+            update(delivery).where(delivery.c.issue_id == issue_id, _NOT_DONE, condition).values(**values)
         ).rowcount
         for kind, (condition, values) in moves.items()
     }
@@ -351,7 +368,7 @@ def cancel_open(tx: Tx, issue_id: int) -> int:
     states = [_S.PENDING.value, _S.LEASED.value, _S.DEFERRED.value]
     result = tx.connection.execute(
         update(delivery)
-        .where(delivery.c.issue_id == issue_id, delivery.c.state.in_(states))
+        .where(delivery.c.issue_id == issue_id, _NOT_DONE, delivery.c.state.in_(states))
         .values(state=_S.SKIPPED.value, reason=FailReason.CANCELLED.value, lease=None, next_attempt_at=None)
     )
     return result.rowcount
@@ -364,6 +381,7 @@ def ready_chunks(tx: Tx, issue_id: int, *, now: datetime) -> list[int]:
         .distinct()
         .where(
             delivery.c.issue_id == issue_id,
+            _NOT_DONE,
             delivery.c.state == _S.PENDING.value,
             delivery.c.due_at <= now,
             or_(delivery.c.next_attempt_at.is_(None), delivery.c.next_attempt_at <= now),
@@ -379,7 +397,8 @@ def remains(tx: Tx, issue_id: int, *, on_doubt: OnDoubt) -> bool:
     waiting: ColumnElement[bool] = delivery.c.state.in_([state.value for state in OPEN])
     if on_doubt is OnDoubt.RESEND:
         waiting = or_(waiting, and_(delivery.c.state == _S.UNKNOWN.value, delivery.c.doubts == 0))
-    return bool(tx.connection.execute(select(exists().where(delivery.c.issue_id == issue_id, waiting))).scalar_one())
+    query = select(exists().where(delivery.c.issue_id == issue_id, _NOT_DONE, waiting))
+    return bool(tx.connection.execute(query).scalar_one())
 
 
 def next_wake(tx: Tx, issue_id: int) -> datetime | None:
@@ -388,6 +407,7 @@ def next_wake(tx: Tx, issue_id: int) -> datetime | None:
     earliest: datetime | None = tx.connection.execute(
         select(func.min(waits, type_=delivery.c.next_attempt_at.type)).where(
             delivery.c.issue_id == issue_id,
+            _NOT_DONE,
             delivery.c.state.in_([state.value for state in (*OPEN, _S.UNKNOWN)]),
             _is_sending(),
         )

@@ -38,6 +38,7 @@ _SAYS_NOTHING = re.compile(
     re.IGNORECASE,
 )
 _CUT = re.compile(r"(?:\[\s*(?:…|\.\.\.|&hellip;)\s*\]|…|\.\.\.)\s*$")
+_CLOSED = re.compile(r"[.!?…。！？][\"'”’»)\]」』]*$")
 _COMPARABLE = re.compile(r"\W+")
 
 
@@ -48,11 +49,12 @@ def teaser(description: str, *, title: str, text: str) -> str:
     """
     description = " ".join(description.split())
     if is_good_description(description, title=title):
-        return description
+        return _finished(description)
     if found := lead(_without_title(text, title)):
-        return found
-    fallback = _CUT.sub("…", description)
-    return "" if _same(fallback, title) or _SAYS_NOTHING.search(fallback) else _shorten(fallback, _TARGET)
+        return _finished(found)
+    if not description or _same(_CUT.sub("", description), title) or _SAYS_NOTHING.search(description):
+        return ""
+    return _shorten(_finished(description), _TARGET)
 
 
 def is_good_description(description: str, *, title: str) -> bool:
@@ -125,6 +127,20 @@ def _without_title(text: str, title: str) -> str:
 def _same(one: str, other: str) -> bool:
     left, right = (_COMPARABLE.sub("", value).casefold() for value in (one, other))
     return left == right
+
+
+def _finished(text: str) -> str:
+    """The text ending where a sentence does: feeds cut summaries in the middle of one, with or without dots.
+
+    Whole sentences are kept where they say enough (60 characters); else the cut is shown with an ellipsis.
+    """
+    bare = _CUT.sub("", text).rstrip()
+    if bare == text and (_CLOSED.search(text) or len(text) < _MIN_DESCRIPTION):
+        return text
+    whole = " ".join(sentence for sentence in sentences(bare) if _CLOSED.search(sentence))
+    if len(whole) >= _MIN_DESCRIPTION:
+        return whole
+    return bare.rstrip(" ,;:–—-(.") + "…"
 
 
 def _shorten(text: str, target: int) -> str:

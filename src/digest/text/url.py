@@ -7,7 +7,7 @@ parameter would merge ``item?id=17`` with ``item?id=18``.
 from __future__ import annotations
 
 import re
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote_plus, urljoin, urlsplit
 
 from yarl import URL
 
@@ -52,6 +52,26 @@ def canonical(url: str) -> str:
     except (ValueError, TypeError):  # yarl raises either for hosts and ports it cannot read
         return url
     return str(normal.with_port(None) if normal.is_default_port() else normal)
+
+
+def untracked(url: str) -> str:
+    """``url`` as it is to be mailed: the same address without parameters that only say where the reader came from.
+
+    Order, fragment and spelling of the rest stay as the publisher wrote them.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
+    pairs = [pair for pair in parts.query.split("&") if pair]
+    kept = [pair for pair in pairs if not _is_tracking_pair(pair)]
+    fragment = "" if _is_tracking_pair(parts.fragment) else parts.fragment
+    return parts._replace(query="&".join(kept), fragment=fragment).geturl()
+
+
+def _is_tracking_pair(pair: str) -> bool:
+    name, separator, value = pair.partition("=")
+    return bool(separator) and is_tracking(unquote_plus(name), unquote_plus(value))
 
 
 def is_tracking(name: str, value: str = "") -> bool:

@@ -107,8 +107,10 @@ def wrap(text: str, width: int = 72, *, indent: str = "", first: str | None = No
     filled = False
     for piece, spaced in _pieces(text, max(1, width - display_width(indent))):
         space = " " if spaced and filled else ""
-        too_wide = display_width(line) + len(space) + display_width(piece) > width
-        if filled and too_wide and not (piece in _NOT_AT_LINE_START and not spaced):
+        total = display_width(line) + len(space) + display_width(piece)
+        # One closing mark may hang over the edge (kinsoku); a row of them is broken like anything else.
+        hangs = piece in _NOT_AT_LINE_START and not spaced and total <= width + 2
+        if filled and total > width and not hangs:
             lines.append(line)
             line, space = indent, ""
         line += space + piece
