@@ -11,6 +11,7 @@ from typing import NoReturn
 from uuid import uuid4
 
 import pytest
+import structlog
 from sqlalchemy import create_engine, make_url, text
 
 from digest.store import migrate
@@ -26,6 +27,14 @@ def missing(what: str, remedy: str) -> NoReturn:
     if IN_CI:
         pytest.fail(f"{what} is missing in CI: {remedy}", pytrace=False)
     pytest.skip(f"{what} is missing: {remedy}")
+
+
+@pytest.fixture(autouse=True)
+def fresh_logging() -> Iterator[None]:
+    """A command run in this process sets logging up; the next test must not inherit it."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from digest.app import newsroom
 from digest.app.container import Container
@@ -54,14 +53,6 @@ class Played:
 
     def flat(self, email: str) -> str:
         return " ".join(self.mail(email).text.split())
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """The demo sets logging up for its process; inside this one, other tests want theirs back."""
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
 
 
 def command(folder: Path, *options: str) -> list[str]:
@@ -145,7 +136,7 @@ def test_a_report_of_two_feeds_is_told_once_with_a_link_to_both(played: Played):
     assert [(one["title"], [other["source"] for other in one["others"]]) for one in merged] == [(FERRY, ["Coast Wire"])]
     assert FERRY_COPY not in mail.text
     assert any(link.endswith("/harbour-review/ferries-sail-again") for link in mail.links_html)
-    assert any("/coast-wire/wire-0417?" in link for link in mail.links_html)
+    assert any(link.endswith("/coast-wire/wire-0417") for link in mail.links_html), "without the feed's tracking"
 
 
 def test_the_broken_feed_gives_what_is_readable_and_is_reported(played: Played):

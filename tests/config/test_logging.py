@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 
@@ -66,3 +67,12 @@ def test_a_traceback_shows_no_local_variables(capsys: pytest.CaptureFixture[str]
 
     assert "LookupError" in said
     assert "reader@example.com" not in said
+
+
+def test_a_replaced_stderr_gets_the_lines_that_follow(monkeypatch: pytest.MonkeyPatch):
+    configure(LoggingSettings(format="json"))
+    log, later = structlog.get_logger(), io.StringIO()
+    monkeypatch.setattr("sys.stderr", later)
+    log.info("tick")
+
+    assert json.loads(later.getvalue())["event"] == "tick"

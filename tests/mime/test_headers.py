@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
+from email.utils import parseaddr
 
 import pytest
 from hypothesis import given, settings
@@ -67,9 +68,13 @@ def test_any_display_name_reads_back_beside_its_address(name: str):
 @settings(deadline=None)
 @given(st.text(alphabet="abc XYZ.,;:()\"\\@<>=?_'éß日本", max_size=200))
 def test_display_names_of_printable_letters_read_back_exactly(name: str):
-    message = message_from_bytes(mailbox("From", name, "news@example.com") + b"\r\n", policy=policy.default)
+    """Address syntax first, then the encoded-words, as RFC 2047 §6.2 says; the modern parser of the standard
+    library does it at once and keeps the space between two encoded-words that §6.2 drops."""
+    raw = value_of(mailbox("From", name, "news@example.com"))
 
-    assert message["from"].addresses[0].display_name == clean(name)
+    shown, address = parseaddr(raw)
+    assert address == "news@example.com"
+    assert str(make_header(decode_header(shown))) == clean(name)
 
 
 def test_text_that_looks_like_an_encoded_word_is_shown_as_it_was_written():

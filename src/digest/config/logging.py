@@ -22,7 +22,8 @@ def configure(settings: LoggingSettings) -> None:
             *(_for_machines() if as_json else _for_people()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Asked for at each line, not once: whoever puts another stderr in place (a test does) gets the logs there.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
 
