@@ -19,6 +19,6 @@ printf 'Setting up %s (once; about a minute)\n' "$venv" >&2
 if command -v uv >/dev/null; then
   uv pip install --quiet --python "$venv/bin/python" --require-hashes -r requirements/dev.lock
 else
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+  "$venv/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.lock
 fi
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
