@@ -128,6 +128,7 @@ def set_(
                 publishing.changed_cadence(rhythm, send_at=send_at, catch_up=catch_up, max_lateness_h=max_lateness),
             )
         found = publications.get(tx, slug)
+        publishing.check_item_limits(found.min_items, found.max_items)
     output.emit(found, as_json=as_json, human=lambda: _describe(found, head=f"Changed publication {slug}."))
 
 

@@ -8,6 +8,7 @@ Driver errors that an operator can do something about become `StoreUnavailable` 
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ class Store:
             parsed = make_url(url)
         except ArgumentError as error:
             raise ConfigInvalid(
-                f"database.url {url!r} is not a database address",
+                f"database.url {_without_password(url)!r} is not a database address",
                 hint="write sqlite:///digest.db or postgresql+psycopg://user:password@host/name",
             ) from error
         if parsed.drivername in {"postgres", "postgresql"}:
@@ -147,6 +148,10 @@ _REMEDIES = (
     ("connection refused", "does not answer", "start PostgreSQL, or check host and port in database.url"),
     ("does not exist", "does not exist", "create the database first (createdb), or check database.url"),
 )
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r":[^:@/]*@", ":…@", url)
 
 
 def _sqlite_engine(url: Any) -> Engine:
