@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from datetime import UTC, datetime
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -85,10 +89,19 @@ def sending_issue(store: Store, readers: int, *, chunk_size: int = 1000) -> Issu
         return issues.get(tx, issue.id)
 
 
+@cache
+def _scratch() -> Path:
+    """A folder for what an installation writes beside its database; gone when the tests end."""
+    folder = Path(tempfile.mkdtemp(prefix="digest-scratch-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def make_container(store: Store, **sections: Any) -> Container:
     """An installation around a store; ``sections`` are settings such as ``delivery={...}``."""
+    delivery = {"journal": str(_scratch() / "journal"), **sections.pop("delivery", {})}
     settings = Settings.model_validate(
-        {"base_dir": Path(), "site": {"base_url": "https://news.example.com"}, **sections}
+        {"base_dir": _scratch(), "site": {"base_url": "https://news.example.com"}, "delivery": delivery, **sections}
     )
     return Container(settings, store, Keyring([KEY]))
 

@@ -16,6 +16,8 @@ from digest.app import line as steps
 from digest.app.line import Line
 from digest.app.relays import relay_of
 from digest.deliver.chunk import Worker, deliver_chunk
+from digest.deliver.journal import Journal, recover
+from digest.deliver.letter import Letter
 from digest.deliver.policy import Policy
 from digest.model.delivery import ChunkRef, Tally
 from digest.model.issue import Issue, IssueState
@@ -61,10 +63,14 @@ async def deliver(line: Line, issue: Issue, *, stop: asyncio.Event) -> None:
     settings = line.container.settings
     letter = steps.letter_of(line, issue)
     line.watch.audience(issue.audience or 0)
-    async with Pool(relay_of(settings)) as pool:
+    relay = relay_of(settings)
+    journal = Journal(settings.path(settings.delivery.journal))
+    async with Pool(relay) as pool:
         worker = Worker(
             store=line.container.store,
             pool=pool,
+            journal=journal,
+            in_flight=2 * relay.connections,
             policy=Policy(
                 on_doubt=settings.delivery.on_doubt,
                 retry_first=timedelta(seconds=settings.delivery.retry_first_s),
@@ -75,19 +81,26 @@ async def deliver(line: Line, issue: Issue, *, stop: asyncio.Event) -> None:
             stop=stop,
             watch=line.watch.outcomes,
         )
-        while not stop.is_set():
-            wait = await asyncio.to_thread(_wake, line, issue)
-            if wait is None or wait > _PATIENCE:
-                return
-            await line.engine.run(lambda ref: deliver_chunk(worker, ref, letter))
-            await _sleep(wait, stop)
+        with journal:
+            await _send_and_wait(line, issue, worker, letter)
+
+
+async def _send_and_wait(line: Line, issue: Issue, worker: Worker, letter: Letter) -> None:
+    while not worker.stop.is_set():
+        wait = await asyncio.to_thread(_wake, line, issue)
+        if wait is None or wait > _PATIENCE:
+            return
+        await line.engine.run(lambda ref: deliver_chunk(worker, ref, letter))
+        await _sleep(wait, worker.stop)
 
 
 def _wake(line: Line, issue: Issue) -> timedelta | None:
     """Sweep, and submit the chunks that are ready; gives the wait until there may be more, None for never."""
+    settings = line.container.settings
+    recover(line.container.store, settings.path(settings.delivery.journal))
     with line.container.store.write() as tx:
         now = tx.now()
-        deliveries.sweep(tx, issue.id, on_doubt=line.container.settings.delivery.on_doubt, now=now)
+        deliveries.sweep(tx, issue.id, on_doubt=settings.delivery.on_doubt, now=now)
         chunks = deliveries.ready_chunks(tx, issue.id, now=now)
         line.engine.submit(tx, [ChunkRef(issue.id, chunk) for chunk in chunks])
         if chunks:

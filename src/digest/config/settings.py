@@ -89,6 +89,9 @@ class DeliverySettings(_Section):
     retry_first_s: Annotated[int, Field(ge=1, description="seconds before the first retry; doubles each time")] = 300
     expire_after_s: Annotated[int, Field(ge=60, description="an undelivered message is given up after this")] = 43200
     lease_s: Annotated[int, Field(ge=2, description="a worker silent for so many seconds loses its deliveries")] = 120
+    journal: Annotated[
+        Path, Field(description="folder of this machine's journal, which settles doubts after a crash")
+    ] = Path("journal")
     return_path: Annotated[str | None, Field(description="envelope sender; default: the publication's sender")] = None
     unsubscribe_mailbox: Annotated[
         str | None, Field(description="mailbox for unsubscribe mails; default: the publication's sender")

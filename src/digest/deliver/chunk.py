@@ -18,6 +18,7 @@ from secrets import token_hex
 
 import structlog
 
+from digest.deliver.journal import Journal
 from digest.deliver.letter import Letter
 from digest.deliver.policy import Policy
 from digest.deliver.verdicts import outcome_of
@@ -36,12 +37,15 @@ log = structlog.get_logger()
 class Worker:
     """One worker's hands: where it reads and writes, what it sends and through which relay.
 
+    ``in_flight`` bounds the messages begun and not answered at one time, which is what a crash can put in doubt.
     ``stop`` set: finish what is on the wire, give the rest back. ``watch`` sees every recorded outcome.
     """
 
     store: Store
     pool: Pool
     policy: Policy
+    journal: Journal
+    in_flight: int = 8
     rng: Random = field(default_factory=Random)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     watch: Callable[[Sequence[Outcome]], None] = lambda _outcomes: None
@@ -72,8 +76,10 @@ async def deliver_chunk(worker: Worker, ref: ChunkRef, letter: Letter) -> None:
     """
     while not worker.stop.is_set():
         lease = _Lease(token_hex(12), worker.policy.lease_for)
+        worker.journal.begin(lease.token, ref.issue_id)
         recipients = await asyncio.to_thread(_claim, worker, ref, lease)
         if not recipients:
+            worker.journal.end(lease.token)
             return
         heartbeat = asyncio.create_task(_keep(worker, ref.issue_id, lease))
         try:
@@ -81,6 +87,8 @@ async def deliver_chunk(worker: Worker, ref: ChunkRef, letter: Letter) -> None:
         finally:
             heartbeat.cancel()
             await asyncio.to_thread(_release, worker, ref.issue_id, lease)
+        # Reached only when every outcome is in the database: after an error the next start reads the journal.
+        worker.journal.end(lease.token)
 
 
 def _claim(worker: Worker, ref: ChunkRef, lease: _Lease) -> list[Recipient]:
@@ -203,10 +211,13 @@ async def _send_batch(
 ) -> tuple[list[Outcome], Exception | None]:
     """Send a marked sub-batch; gives an outcome for each row in it, and the trouble that ended it early."""
     trouble = _Trouble()
-    tasks = [
-        asyncio.ensure_future(_send_one(worker, letter, recipient, marked, lease=lease, trouble=trouble))
-        for recipient, marked in batch
-    ]
+    slots = asyncio.Semaphore(worker.in_flight)
+
+    async def in_turn(recipient: Recipient, marked: Marked) -> Outcome:
+        async with slots:
+            return await _send_one(worker, letter, recipient, marked, lease=lease, trouble=trouble)
+
+    tasks = [asyncio.ensure_future(in_turn(recipient, marked)) for recipient, marked in batch]
     try:
         outcomes = await asyncio.gather(*tasks)
     except BaseException:
@@ -229,10 +240,6 @@ async def _send_one(
         return _unsent(recipient, worker)
     try:
         wire = letter.wire(recipient, marked)
-        result = await worker.pool.send(letter.return_path, recipient.email, wire)
-    except (RelayUnreachable, RelayRefused) as error:
-        trouble.note(error)
-        return _unsent(recipient, worker)
     except MessageInvalid as error:
         # One reader's odd address must not keep the issue from all the others.
         return replace(
@@ -241,6 +248,20 @@ async def _send_one(
             reason=FailReason.INVALID_MESSAGE,
             reply_text=error.message,
         )
+    worker.journal.sending(lease.token, recipient.subscriber_id)
+    outcome = await _attempt(worker, letter, recipient, marked, wire=wire, trouble=trouble)
+    worker.journal.answered(lease.token, outcome)
+    return outcome
+
+
+async def _attempt(
+    worker: Worker, letter: Letter, recipient: Recipient, marked: Marked, *, wire: bytes, trouble: _Trouble
+) -> Outcome:
+    try:
+        result = await worker.pool.send(letter.return_path, recipient.email, wire)
+    except (RelayUnreachable, RelayRefused) as error:
+        trouble.note(error)
+        return _unsent(recipient, worker)
     if result.verdict is Verdict.RELAY_REFUSED:
         trouble.note(
             RelayRefused(

@@ -27,14 +27,16 @@ class DeliveryState(StrEnum):
 
 _S = DeliveryState
 TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
-    _S.PENDING: frozenset({_S.LEASED, _S.SKIPPED}),
+    # pending → failed: the issue expired before anybody could try
+    _S.PENDING: frozenset({_S.LEASED, _S.SKIPPED, _S.FAILED}),
     _S.LEASED: frozenset({_S.PENDING, _S.SENDING, _S.SKIPPED}),
     # sending → pending: the connection died, or the relay refused us, before the final dot was written
     _S.SENDING: frozenset({_S.SENT, _S.DEFERRED, _S.FAILED, _S.UNKNOWN, _S.PENDING}),
     _S.DEFERRED: frozenset({_S.PENDING, _S.FAILED, _S.SKIPPED}),
+    # unknown → sent: a late reply, or an operator who knows (`digest issue settle`)
     _S.UNKNOWN: frozenset({_S.PENDING, _S.SENT, _S.FAILED}),
     _S.SENT: frozenset(),
-    _S.FAILED: frozenset({_S.PENDING}),  # only an operator does this: `digest issue retry`
+    _S.FAILED: frozenset({_S.PENDING}),  # only an operator does this: `digest issue retry --failed`
     _S.SKIPPED: frozenset(),
 }
 
@@ -42,12 +44,14 @@ OPEN = frozenset({_S.PENDING, _S.LEASED, _S.SENDING, _S.DEFERRED})
 
 
 class FailReason(StrEnum):
-    """Why a delivery failed or was skipped; a closed set, also a metric label."""
+    """Why a delivery failed, was skipped, or counts as sent by a person's word; a closed set, also a metric label."""
 
     REJECTED = "rejected"
     EXPIRED = "expired"
     UNSUBSCRIBED = "unsubscribed"
     CANCELLED = "cancelled"
+    CLOSED = "closed"
+    SETTLED = "settled"
     NO_MATCHING_NEWS = "no-matching-news"
     INVALID_MESSAGE = "invalid-message"
     NEEDS_SMTPUTF8 = "needs-smtputf8"

@@ -39,10 +39,10 @@ TRANSITIONS: dict[IssueState, frozenset[IssueState]] = {
     _S.COLLECTING: frozenset({_S.CURATED, _S.SKIPPED, _S.FAILED, _S.CANCELLED}),
     _S.CURATED: frozenset({_S.COMPOSED, _S.SKIPPED, _S.FAILED, _S.CANCELLED}),
     _S.COMPOSED: frozenset({_S.APPROVED, _S.SENDING, _S.SKIPPED, _S.FAILED, _S.CANCELLED}),
-    _S.APPROVED: frozenset({_S.SENDING, _S.CANCELLED}),
+    _S.APPROVED: frozenset({_S.SENDING, _S.SKIPPED, _S.CANCELLED}),
     _S.SENDING: frozenset({_S.PAUSED, _S.SENT, _S.CANCELLED}),
     _S.PAUSED: frozenset({_S.SENDING, _S.CANCELLED}),
-    _S.SENT: frozenset(),
+    _S.SENT: frozenset({_S.SENDING}),  # only an operator does this: `digest issue retry --failed`, `settle --resend`
     _S.SKIPPED: frozenset(),
     _S.FAILED: frozenset({_S.PLANNED}),  # only an operator does this: `digest issue retry`
     _S.CANCELLED: frozenset(),
@@ -77,7 +77,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One edition; ``[window_from, window_to)`` are first-seen instants, ``number`` is given on composing."""
+    """One edition; ``[window_from, window_to)`` are first-seen instants, ``number`` is given on composing.
+
+    Nothing of it goes out from ``expires_at`` on.
+    """
 
     id: int
     publication_id: int
@@ -96,6 +99,7 @@ class Issue:
     created_at: datetime
     sending_at: datetime | None
     closed_at: datetime | None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ reader still subscribed, which is how pausing and leaving reach every worker.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -361,6 +361,31 @@ def sweep(tx: Tx, issue_id: int, *, on_doubt: OnDoubt, now: datetime) -> dict[st
         ).rowcount
         for kind, (condition, values) in moves.items()
     }
+
+
+def restore(tx: Tx, issue_id: int, *, lease: str, on_wire: Collection[int] | None, now: datetime) -> tuple[int, int]:
+    """Give back what a dead worker's lease holds; returns how many were freed and how many are in doubt.
+
+    ``on_wire``: subscribers whose message had begun and was not answered; None when nobody knows (power cut),
+    then everything that was being sent is in doubt.
+    """
+    ours = and_(delivery.c.issue_id == issue_id, delivery.c.lease == lease)
+    free = {"state": _S.PENDING.value, "lease": None, "lease_until": None, "next_attempt_at": None}
+    freed = tx.connection.execute(
+        update(delivery).where(ours, delivery.c.state == _S.LEASED.value).values(**free)
+    ).rowcount
+    being_sent = delivery.c.state.in_([_S.SENDING.value, _S.UNKNOWN.value])
+    if on_wire is not None:
+        unsent = delivery.c.subscriber_id.not_in(list(on_wire))
+        freed += tx.connection.execute(
+            update(delivery).where(ours, being_sent, unsent).values(**free, attempt=delivery.c.attempt - 1)
+        ).rowcount
+    doubted = tx.connection.execute(
+        update(delivery)
+        .where(ours, delivery.c.state == _S.SENDING.value)
+        .values(state=_S.UNKNOWN.value, lease_until=None, next_attempt_at=now + DOUBT_PAUSE)
+    ).rowcount
+    return freed, doubted
 
 
 def cancel_open(tx: Tx, issue_id: int) -> int:

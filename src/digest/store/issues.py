@@ -37,6 +37,7 @@ _COLUMNS = (
     issue.c.created_at,
     issue.c.sending_at,
     issue.c.closed_at,
+    issue.c.expires_at,
 )
 
 
@@ -115,7 +116,7 @@ def move(
     if reason is not None:
         values["reason"] = reason
     if to is IssueState.SENDING:
-        values["sending_at"] = func.coalesce(issue.c.sending_at, _literal(now))
+        values |= {"sending_at": func.coalesce(issue.c.sending_at, _literal(now)), "closed_at": None}
     if not to.is_open:
         values["closed_at"] = now
     if to is IssueState.PLANNED:
@@ -124,6 +125,26 @@ def move(
         update(issue).where(issue.c.id == issue_id, issue.c.state == expected.value).values(**values)
     )
     return result.rowcount == 1
+
+
+def expire_at(tx: Tx, issue_id: int, *, instant: datetime) -> None:
+    """Let nothing of the issue go out from ``instant`` on."""
+    tx.connection.execute(update(issue).where(issue.c.id == issue_id).values(expires_at=instant))
+
+
+def expire_earlier(tx: Tx, issue_: Issue, *, now: datetime) -> int:
+    """End every earlier issue of the same rhythm that is still being sent: this one is the news now."""
+    result = tx.connection.execute(
+        update(issue)
+        .where(
+            issue.c.publication_id == issue_.publication_id,
+            issue.c.cadence == issue_.cadence,
+            issue.c.period_start < issue_.period_start,
+            issue.c.state.in_([IssueState.SENDING.value, IssueState.PAUSED.value]),
+        )
+        .values(expires_at=now)
+    )
+    return result.rowcount
 
 
 def set_window(tx: Tx, issue_id: int, *, window_from: datetime | None, window_to: datetime) -> None:

@@ -46,6 +46,12 @@ def _one_of(column: str, values: type[IssueState | DeliveryState | SubscriptionS
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", String(32), primary_key=True),  # one row: which database this is, whatever its address
+)
+
 publication = Table(
     "publication",
     metadata,
@@ -221,6 +227,7 @@ issue = Table(
     Column("created_at", Instant, nullable=False),
     Column("sending_at", Instant),
     Column("closed_at", Instant),
+    Column("expires_at", Instant),  # from then on nothing of it goes out; set when it begins to be sent
     UniqueConstraint("publication_id", "cadence", "period_start"),  # bar 1: any number of clocks, one issue
     UniqueConstraint("publication_id", "number"),
     _one_of("state", IssueState),
