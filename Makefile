@@ -9,7 +9,7 @@ WORKERS ?= auto
 # Locks and the project file decide what is installed: a second call with nothing changed is instant.
 INPUTS := requirements/dev.lock pyproject.toml
 
-.PHONY: help setup demo test lint types format crash lock clean docs machine wheel
+.PHONY: help setup demo test lint types format crash bench lock clean docs machine wheel
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ machine: ## Find PostgreSQL and Chromium for the tests; install them when we are
 
 crash: $(STAMP) machine ## Kill workers at random, on both databases, and count what arrived
 	@$(BIN)/pytest -m crash -n 0 -s $(ARGS)
+
+bench: $(STAMP) ## What a message costs beside the plain loop: ratios inside one run
+	@$(BIN)/python bench/delivery.py $(ARGS)
 
 lint: $(STAMP) ## Format check, lint, types, layers
 	@$(BIN)/ruff format --check .

@@ -6,6 +6,7 @@ Rules: a page here is never edited by hand; what it lacks is said in the program
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -16,7 +17,7 @@ import typer
 
 from digest.cli.main import build
 from digest.config.example import example
-from digest.config.settings import Settings, documented
+from digest.config.settings import LISTS, DkimSettings, Settings, documented
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -153,8 +154,8 @@ def settings_page() -> str:
             lines += [f"\n## {table}\n", _about(table), "", "| setting | meaning | default | environment |"]
             lines.append("| --- | --- | --- | --- |")
         shown = "none" if default is None else f"`{_toml_word(default)}`"
-        variable = f"DIGEST_{key.upper().replace('.', '__')}"
-        lines.append(f"| `{table}.{name}` | {description} | {shown} | `{variable}` |")
+        variable = "" if table in LISTS else f"`DIGEST_{key.upper().replace('.', '__')}`"
+        lines.append(f"| `{table}.{name}` | {description} | {shown} | {variable} |")
     return "\n".join(lines) + "\n"
 
 
@@ -164,7 +165,14 @@ def _about(table: str) -> str:
             "One SMTP server that mail is handed to. The name `default` is the one that is used. A password is never "
             "written here: `password_file` names the file that holds it."
         )
-    return (Settings.model_fields[table].annotation.__doc__ or "").strip()
+    model = DkimSettings if table == "dkim" else Settings.model_fields[table].annotation
+    about = inspect.getdoc(model) or ""
+    more = (
+        f"\n\nIn the environment the whole list is one value, as JSON: `DIGEST_{table.upper()}`."
+        if table in LISTS
+        else ""
+    )
+    return about + more
 
 
 def _toml_word(value: object) -> str:

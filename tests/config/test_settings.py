@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from digest.config.settings import Settings, documented, find_config, load
+from digest.config.settings import DkimSettings, Settings, documented, find_config, load
+from digest.mime.dkim import Algorithm
 from digest.model.errors import ConfigInvalid
 
 
@@ -39,6 +40,8 @@ def refusal(*, config: Path | None = None) -> ConfigInvalid:
 
 def value(settings: Settings, key: str) -> Any:
     section, _, name = key.rpartition(".")
+    if section == "dkim":
+        return DkimSettings(domain="example.com", selector="s", key_file=Path("k")).algorithm  # all else is required
     return getattr(settings.relays["default"] if section == "relays.default" else getattr(settings, section), name)
 
 
@@ -138,7 +141,7 @@ def test_an_unknown_key_in_the_file_is_named_with_the_nearest_known_one(project:
         ("DIGEST_SIET__BASE_URL", "did you mean 'site'?"),
         ("DIGEST_SITE__BASEURL", "did you mean 'base_url'?"),
         ("DIGEST_SITE_BASE_URL", "did you mean DIGEST_SITE__BASE_URL?"),
-        ("DIGEST_BASE_DIR__X", "known here: database, site, relays, delivery, collect, tracking, logging"),
+        ("DIGEST_BASE_DIR__X", "known here: database, site, relays, delivery, dkim, collect, tracking, logging"),
     ],
 )
 def test_an_unknown_variable_is_named_with_the_nearest_known_one(monkeypatch: pytest.MonkeyPatch, name: str, hint: str):
@@ -237,7 +240,50 @@ def test_every_setting_is_documented_with_its_default():
     dumped = settings.model_dump()
     fields = {f"{section}.{key}" for section, keys in dumped.items() if section != "relays" for key in keys}
     fields |= {f"relays.default.{key}" for key in dumped["relays"]["default"]}
+    fields |= {f"dkim.{key}" for key in DkimSettings.model_fields}
 
     assert {key for key, _, _ in rows} == fields
     assert all(description for _, description, _ in rows)
     assert all(value(settings, key) == default for key, _, default in rows)
+
+
+DKIM = '[[dkim]]\ndomain = "example.com"\nselector = "{selector}"\nkey_file = "dkim.pem"\n'
+
+
+def test_without_any_key_the_relay_signs(project: Path):
+    assert load().dkim == ()
+
+
+def test_keys_that_sign_are_tables_in_a_row(project: Path):
+    written(project, DKIM.format(selector="r1") + DKIM.format(selector="e1") + 'algorithm = "ed25519-sha256"\n')
+    found = load().dkim
+
+    assert [(key.selector, key.algorithm) for key in found] == [("r1", None), ("e1", Algorithm.ED25519)]
+
+
+def test_keys_that_sign_can_come_from_the_environment(project: Path, monkeypatch: pytest.MonkeyPatch):
+    key = {"domain": "example.com", "selector": "s1", "key_file": "/run/secrets/dkim.pem"}
+    monkeypatch.setenv("DIGEST_DKIM", json.dumps([key]))
+
+    assert load().dkim[0].key_file == Path("/run/secrets/dkim.pem")
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "hint"),
+    [
+        ({"selector": "a b"}, "dkim.0.selector", ""),
+        ({"domain": "localhost"}, "dkim.0.domain", ""),
+        ({"domain": "example.com; l=0"}, "dkim.0.domain", ""),
+        ({"algorithm": "rsa-sha1"}, "dkim.0.algorithm", ""),
+        ({"key_fiel": "x"}, "unknown setting 'dkim.0.key_fiel'", "did you mean 'key_file'?"),
+    ],
+)
+def test_a_wrong_entry_for_a_key_is_named(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, str], words: str, hint: str
+):
+    key = {"domain": "example.com", "selector": "s1", "key_file": "dkim.pem"}
+    monkeypatch.setenv("DIGEST_DKIM", json.dumps([key | change]))
+    error = refusal()
+
+    assert words in error.message
+    assert error.hint == hint

@@ -17,7 +17,7 @@ from digest.config.settings import documented, load
 from support.documents import ROOT, parse
 
 _NOT_SETTINGS = {"DIGEST_SECRETS_DIR", "DIGEST_CONFIG"}
-_OURS = ("app", "web", "clock", "schema")
+_OURS = ("app", "web", "clock", "worker", "schema")
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +93,13 @@ def test_every_service_is_watched_or_ends(compose: dict[str, Any]):
     assert unwatched == ["schema"]
 
 
-def test_the_scaled_profile_keeps_pages_and_clock_apart(compose: dict[str, Any]):
+def test_the_scaled_profile_keeps_pages_clock_and_workers_apart(compose: dict[str, Any]):
     profiled = {name: service for name, service in compose["services"].items() if "profiles" in service}
 
-    assert set(profiled) == {"web", "clock"}
-    assert "--no-deliver" in profiled["web"]["command"]
-    assert "--no-deliver" not in profiled["clock"]["command"]
+    assert set(profiled) == {"web", "clock", "worker"}
+    assert "--no-clock" in profiled["web"]["command"]
+    assert "--no-deliver" in profiled["clock"]["command"]
+    assert profiled["worker"]["command"] == ["worker"]
 
 
 def test_ports_are_open_on_this_machine_only(compose: dict[str, Any]):

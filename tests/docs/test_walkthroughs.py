@@ -116,7 +116,7 @@ def test_the_tutorial_ends_with_a_captured_mail_and_a_reader_who_left(
     body = mail.get_body(("plain",))
     assert body is not None
     (link,) = re.findall(r"http://127\.0\.0\.1:8025(/u/\S+)", body.get_content())
-    with _serving(shell.folder, "--no-deliver") as address:
+    with _serving(shell.folder, "--no-clock") as address:
         form = urllib.parse.urlencode({"List-Unsubscribe": "One-Click"}).encode()
         with urllib.request.urlopen(address + link, data=form, timeout=10) as answer:  # noqa: S310 - our own server
             assert answer.status == 200

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given, settings
@@ -98,6 +98,14 @@ def test_the_date_has_a_numeric_zone():
 
     assert b"\r\nFrom:" in build(a_message(date=date))
     assert build(a_message(date=date)).startswith(b"Date: Sun, 22 Nov 2026 08:30:59 +0530\r\n")
+
+
+def test_one_instant_in_two_zones_is_written_in_each():
+    utc = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
+    berlin = utc.astimezone(timezone(timedelta(hours=1)))
+
+    assert build(a_message(date=utc)).startswith(b"Date: Sun, 22 Nov 2026 07:00:00 +0000\r\n")
+    assert build(a_message(date=berlin)).startswith(b"Date: Sun, 22 Nov 2026 08:00:00 +0100\r\n")
 
 
 def test_optional_headers_appear_when_there_is_something_to_say():

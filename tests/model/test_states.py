@@ -45,9 +45,10 @@ def test_from_every_state_there_is_a_way_to_an_end(table: Any, states: type[StrE
     assert all(reachable(table, state) & ends for state in states)
 
 
-def test_a_sent_skipped_or_cancelled_issue_is_final_and_a_failed_one_can_only_start_again():
-    assert {state for state in I if not issue.TRANSITIONS[state]} == {I.SENT, I.SKIPPED, I.CANCELLED}
+def test_a_skipped_or_cancelled_issue_is_final_a_failed_one_can_only_start_again_and_a_sent_one_only_be_sent_on():
+    assert {state for state in I if not issue.TRANSITIONS[state]} == {I.SKIPPED, I.CANCELLED}
     assert issue.TRANSITIONS[I.FAILED] == {I.PLANNED}
+    assert issue.TRANSITIONS[I.SENT] == {I.SENDING}
 
 
 def test_an_issue_is_open_exactly_while_it_is_not_closed():

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,10 @@ def add_readers(tx: Tx, publication: Publication, count: int, *, first: int = 1)
     tx.connection.execute(insert(subscription), relations)
 
 
-def composed_issue(tx: Tx, publication: Publication, *, day: int = 22) -> Issue:
-    """An issue in state composed with one rendition that shows every slot."""
+def composed_issue(
+    tx: Tx, publication: Publication, *, day: int = 22, content: tuple[str, str, str] | None = None
+) -> Issue:
+    """An issue in state composed with one rendition: ``content`` (subject, html, text), else one with every slot."""
     period = Period(NOW.replace(day=day).date(), NOW.replace(day=day))
     issue, _ = issues.open_period(tx, publication.id, cadence="daily", period=period, now=NOW)
     steps = [IssueState.PLANNED, IssueState.COLLECTING, IssueState.CURATED, IssueState.COMPOSED]
@@ -73,7 +76,8 @@ def composed_issue(tx: Tx, publication: Publication, *, day: int = 22) -> Issue:
     issues.title(tx, issue.id, subject="Night trains return", preheader="")
     slots = " ".join(marker(name) for name in ("email", "signed_up_on", "unsubscribe_url"))
     html = f"<html><body><p>Hello {slots}</p></body></html>"
-    renditions.put(tx, issue.id, [(EVERYTHING, "Night trains return", html, f"Hello {slots}\n")], now=NOW)
+    subject, html, text = content or ("Night trains return", html, f"Hello {slots}\n")
+    renditions.put(tx, issue.id, [(EVERYTHING, subject, html, text)], now=NOW)
     return issues.get(tx, issue.id)
 
 
@@ -99,7 +103,10 @@ def _scratch() -> Path:
 
 def make_container(store: Store, **sections: Any) -> Container:
     """An installation around a store; ``sections`` are settings such as ``delivery={...}``."""
-    delivery = {"journal": str(_scratch() / "journal"), **sections.pop("delivery", {})}
+    # Test databases are copies of one, and so one installation: each needs a fence of its own.
+    fence_file = _scratch() / f"{sha256(str(store.url).encode()).hexdigest()[:16]}.fence"
+    files = {"journal": str(_scratch() / "journal"), "fence_file": str(fence_file)}
+    delivery = {**files, **sections.pop("delivery", {})}
     settings = Settings.model_validate(
         {"base_dir": _scratch(), "site": {"base_url": "https://news.example.com"}, "delivery": delivery, **sections}
     )

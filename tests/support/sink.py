@@ -12,8 +12,11 @@ Modes (the JSON of ``--fail``; addresses are recipients):
                                  after the dot the mail is kept and logged with "answered": false
   hang_at_dot     {address: n}   no answer to the dot
   max_connections k              421 in the greeting of the next one
+  gone_after      [k, "busy" | "drop"]   after k mails in all: 421 to everything, or hang up on everybody
   delay_s         seconds        before each answer to the dot
-  no_smtputf8, size              what EHLO offers
+  no_smtputf8, no_pipelining, size   what EHLO offers
+  data_anyway     true           354 to DATA although every RCPT was refused; 554 to the dot
+  clear_input     true           throws away what follows a command in the same write, as relays that cannot pipeline do
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,9 +97,12 @@ class _Conversation:
         if limit is not None and self.server.live > limit:
             self.say("421 4.7.0 too many connections")
             return
+        await self.stay()
         self.say("220 sink.example.com ESMTP")
         while True:
             line = (await self.reader.readuntil(b"\r\n"))[:-2]
+            if self.server.plan.get("clear_input"):
+                self.forget_input()
             verb, _, rest = line.partition(b" ")
             name = verb.decode("ascii", "replace").lower()
             step = getattr(self, f"do_{name}", None)
@@ -109,6 +115,19 @@ class _Conversation:
     def say(self, line: str) -> None:
         self.writer.write(line.encode() + b"\r\n")
 
+    def forget_input(self) -> None:
+        self.reader._buffer.clear()  # type: ignore[attr-defined] - asyncio has no public way, and a test needs none
+
+    async def stay(self) -> None:
+        """Hang up if this relay has had enough for good."""
+        count, how = self.server.plan.get("gone_after", (None, ""))
+        if count is not None and self.server.accepted >= count:
+            self.server.write(event="gone", how=how)
+            if how == "busy":
+                self.say("421 4.7.0 try another day")
+                await self.writer.drain()
+            raise _HangUp
+
     def planned(self, key: str) -> bool:
         line = self.server.plan.get("reply", {}).get(key)
         if line is None:
@@ -119,7 +138,9 @@ class _Conversation:
 
     async def do_ehlo(self, rest: bytes) -> None:
         plan = self.server.plan
-        offers = ["sink.example.com", "PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", f"SIZE {plan.get('size', 0)}"]
+        offers = ["sink.example.com", "8BITMIME", "ENHANCEDSTATUSCODES", f"SIZE {plan.get('size', 0)}"]
+        if not plan.get("no_pipelining"):
+            offers.append("PIPELINING")
         if not plan.get("no_smtputf8"):
             offers.append("SMTPUTF8")
         if self.server.starttls and not self.is_secure:
@@ -152,6 +173,7 @@ class _Conversation:
         return base64.b64decode((await self.reader.readuntil(b"\r\n"))[:-2])
 
     async def do_mail(self, rest: bytes) -> None:
+        await self.stay()
         limit = self.server.plan.get("busy_after")
         found = _PATH.match(rest)
         if self.server.auth and not self.is_logged_in:
@@ -186,6 +208,14 @@ class _Conversation:
             self.say("250 2.1.5 ok")
 
     async def do_data(self, _rest: bytes) -> None:
+        if self.recipient is None and self.sender is not None and self.server.plan.get("data_anyway"):
+            self.say("354 go on")
+            await self.writer.drain()
+            assert await self.reader.readuntil(b".\r\n") == b".\r\n", "the dot alone was expected"
+            self.server.write(event="empty")
+            self.sender = None
+            self.say("554 5.5.1 no valid recipients")
+            return
         if self.recipient is None:
             self.say("503 5.5.1 RCPT first")
             return
@@ -231,7 +261,7 @@ class _Conversation:
         if drop:
             raise _HangUp
         if hang:
-            await self.reader.read(1)  # until the client gives up
+            await self.reader.read()  # until the client gives up
             raise _HangUp
         if server.plan.get("delay_s"):
             await asyncio.sleep(server.plan["delay_s"])
@@ -266,7 +296,7 @@ class Sink:
 
     host: str
     port: int
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | None
     log: Path
     store: Path
 
@@ -291,8 +321,29 @@ class Sink:
 
     def stop(self) -> None:
         """End the process."""
+        assert self.process is not None
         self.process.terminate()
         self.process.wait(10)
+
+
+@contextlib.asynccontextmanager
+async def sink_beside(folder: Path, **modes: Any) -> AsyncIterator[Sink]:
+    """The same sink in this event loop: for tests that need very many of them. Plain, without login."""
+    folder.mkdir(parents=True)  # noqa: ASYNC240 - quick, and before anything is served
+    sink = Sink("127.0.0.1", 0, None, folder / "sink.log", folder)
+    options = argparse.Namespace(
+        auth=None, fail=json.dumps(modes), store=folder, log=sink.log, tls_cert=None, implicit_tls=False
+    )
+    server = _Server(options)
+    listener = await asyncio.start_server(server.serve, sink.host, 0, limit=64 << 20)
+    sink.port = listener.sockets[0].getsockname()[1]
+    try:
+        yield sink
+    finally:
+        listener.close()
+        while server.live:  # noqa: ASYNC110 - the sink has no event for it
+            await asyncio.sleep(0.001)
+        os.close(server.log)
 
 
 @contextlib.contextmanager
@@ -303,6 +354,7 @@ def start_sink(
     tls: tuple[Path, Path] | None = None,
     implicit_tls: bool = False,
     port: int = 0,
+    keep: bool = True,
     **modes: Any,
 ) -> Iterator[Sink]:
     """Run a sink with its files in ``folder``. ``tls`` is (certificate, key); ``modes`` as in the module's text.
@@ -312,7 +364,8 @@ def start_sink(
     store, log, port_file = folder / "sink-mails", folder / "sink.log", folder / "sink.port"
     store.mkdir(parents=True, exist_ok=True)
     port_file.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "support.sink", "--port-file", port_file, "--log", log, "--store", store]
+    command = [sys.executable, "-m", "support.sink", "--port-file", port_file, "--log", log]
+    command += ["--store", store] if keep else []
     command += ["--port", str(port), "--fail", json.dumps(modes)]
     command += ["--auth", auth] if auth else []
     command += ["--tls-cert", tls[0], "--tls-key", tls[1]] if tls else []

@@ -20,6 +20,7 @@ from digest.app.line import Line, Watch
 from digest.app.run import RunResult, advance
 from digest.collect.refresh import refresh
 from digest.engine.local import LocalEngine
+from digest.engine.port import Engine
 from digest.model.calendar import due_period
 from digest.model.errors import DigestError, NothingToDo
 from digest.model.issue import Issue
@@ -75,11 +76,16 @@ async def tick(
     return Turn(results, errors, fetched)
 
 
-def due_work(container: Container, clock: Clock, watch: Watch) -> list[tuple[Line, Issue]]:
-    """Every issue to work on now, each with its line: opened for a due period, or left unfinished before."""
+def due_work(
+    container: Container, clock: Clock, watch: Watch, *, engine: Engine | None = None
+) -> list[tuple[Line, Issue]]:
+    """Every issue to work on now, each with its line: opened for a due period, or left unfinished before.
+
+    ``engine``: the one whose workers deliver; None when this process does it by itself.
+    """
     with container.store.read() as tx:
         known = publications.list_all(tx)
-    lines = [Line(container, publication, LocalEngine(), clock, watch) for publication in known]
+    lines = [Line(container, publication, engine or LocalEngine(), clock, watch) for publication in known]
     return [(line, issue) for line in lines for issue in _due(line)]
 
 
@@ -87,7 +93,8 @@ async def work_on(line: Line, issue: Issue, *, stop: asyncio.Event) -> RunResult
     """Take one issue as far as it goes; its trouble is logged and given back. None: another process took it on."""
     try:
         # A line of its own: two issues of one publication must not share wake-ups.
-        return await advance(replace(line, engine=LocalEngine()), issue, stop=stop)
+        own = replace(line, engine=LocalEngine()) if line.engine.is_local else line
+        return await advance(own, issue, by_clock=True, stop=stop)
     except NothingToDo:
         return None
     except DigestError as error:
@@ -106,7 +113,8 @@ def _due(line: Line) -> list[Issue]:
         except NothingToDo:
             continue
     with line.container.store.read() as tx:
-        return [issue for issue in issues.unfinished(tx) if issue.publication_id == line.publication.id]
+        open_ones = [issue for issue in issues.unfinished(tx) if issue.publication_id == line.publication.id]
+    return [issue for issue in open_ones if not steps.skip_late(line, issue)]
 
 
 def _began_before(line: Line, cadence: Cadence) -> bool:

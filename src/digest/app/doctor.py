@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 
 from digest.app.container import open_store
 from digest.app.relays import relay_of
+from digest.app.signing import load_key
 from digest.compose.environment import templates
 from digest.config.secrets import load_keyring
-from digest.config.settings import Settings, find_config
+from digest.config.settings import DkimSettings, Settings, find_config
+from digest.deliver.letter import sender_domain
 from digest.model.errors import DigestError
 from digest.smtp.pool import Pool
 from digest.store import migrate, publications, sources
@@ -58,6 +60,10 @@ def examine(config: Path | None) -> list[Check]:
         if database.health is Health.OK:
             checks.append(_guarded("clock", lambda: _clock(store)))
             checks += _publications(store)
+            senders = _senders(store)
+        else:
+            senders = []
+        checks += [_guarded(f"dkim {key.selector}", partial(_dkim, settings, key, senders)) for key in settings.dkim]
         checks += [_guarded(f"relay {name}", partial(_relay, settings, name)) for name in settings.relays]
     return checks
 
@@ -149,6 +155,29 @@ def _publications(store: Store) -> Iterator[Check]:
                 )
             else:
                 yield Check(name, Health.OK, f"{len(linked)} source{'' if len(linked) == 1 else 's'}")
+
+
+def _senders(store: Store) -> list[str]:
+    with store.read() as tx:
+        return sorted({sender_domain(publication.sender_email) for publication in publications.list_all(tx)})
+
+
+def _dkim(settings: Settings, chosen: DkimSettings, senders: Sequence[str]) -> Check:
+    """The key is read, and the record that must be in the DNS is told; looking it up is not ours to do."""
+    key = load_key(settings, chosen)
+    name, path = f"dkim {key.selector}", settings.path(chosen.key_file)
+    message = f"{key.algorithm}; publish {key.zone_line()}"
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        return Check(name, Health.WARN, f"{path} can be read by others (mode {mode:o}); {message}", f"chmod 600 {path}")
+    if senders and not any(key.aligns_with(domain) for domain in senders):
+        return Check(
+            name,
+            Health.WARN,
+            f"no publication is sent from {key.domain} ({', '.join(senders)}); {message}",
+            "set dkim.domain to the sender's domain",
+        )
+    return Check(name, Health.OK, message)
 
 
 def _relay(settings: Settings, name: str) -> Check:

@@ -10,6 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from digest.app.container import Container
+from digest.app.engines import engine_of
 from digest.app.line import consider
 from digest.curate.pick import Curation
 from digest.deliver.letter import Letter, address_letter
@@ -19,7 +20,7 @@ from digest.model.delivery import Marked, Recipient, Tally
 from digest.model.errors import BadInput, IllegalTransition
 from digest.model.issue import Issue, IssueState, Rendition
 from digest.store import articles as article_store
-from digest.store import deliveries, issues, publications, renditions
+from digest.store import deliveries, issues, publications, renditions, rulings
 from digest.store.engine import Store
 
 _STANDS_FOR = "reader@example.com"
@@ -70,11 +71,15 @@ def _imagined(publication_id: int, slug: str, cadence: str, day: date, now: date
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The proof of an issue. ``troubles`` are what does not add up, in plain words; none means it is balanced."""
+    """The proof of an issue. ``troubles`` are what does not add up, in plain words; none means it is balanced.
+
+    ``settled`` of those that count as sent do so by an operator's word.
+    """
 
     issue: Issue
     tally: Tally
     in_doubt: tuple[str, ...]
+    settled: int
     troubles: tuple[str, ...]
 
     @property
@@ -90,6 +95,7 @@ def audit(store: Store, issue_id: int) -> Audit:
         tally = deliveries.tally(tx, issue_id)
         doubtful = tuple(address for _, address in deliveries.in_doubt(tx, issue_id))
         unexplained = deliveries.unexplained(tx, issue_id)
+        settled = rulings.settled_count(tx, issue_id)
     troubles: list[str] = []
     total = sum(tally.counts.values())
     if total != tally.audience:
@@ -101,7 +107,7 @@ def audit(store: Store, issue_id: int) -> Audit:
     before_sending = {IssueState.PLANNED, IssueState.COLLECTING, IssueState.CURATED, IssueState.COMPOSED}
     if issue.state in before_sending and total:
         troubles.append(f"the issue is {issue.state} and has deliveries already")
-    return Audit(issue, tally, doubtful, tuple(troubles))
+    return Audit(issue, tally, doubtful, settled, tuple(troubles))
 
 
 def move(store: Store, issue_id: int, *, expected: Sequence[IssueState], to: IssueState) -> None:
@@ -124,6 +130,7 @@ def cancel(store: Store, issue_id: int) -> int:
                 f"issue {issue_id} is {issue.state}", hint="only an unfinished issue can be cancelled"
             )
         issues.move(tx, issue_id, expected=issue.state, to=IssueState.CANCELLED, reason="by an operator", now=tx.now())
+        engine_of(store).cancel(tx, issue_id)
         return deliveries.cancel_open(tx, issue_id)
 
 

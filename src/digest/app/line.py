@@ -8,11 +8,12 @@ steps resumes at the step that the state names.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from digest.app.container import Container
+from digest.app.signing import signer_for
 from digest.collect.refresh import SourceReport, refresh
 from digest.compose.build import addressed, preheader_for, subject_for
 from digest.compose.environment import templates
@@ -21,9 +22,9 @@ from digest.curate.pick import Curation, pick
 from digest.deliver.letter import Letter, address_letter
 from digest.engine.port import Engine
 from digest.model.calendar import due_period, next_period
-from digest.model.delivery import Outcome
+from digest.model.delivery import ChunkRef, Outcome
 from digest.model.errors import NothingToDo
-from digest.model.issue import Issue, IssueState, RenditionKey, SkipReason
+from digest.model.issue import TRANSITIONS, Issue, IssueState, RenditionKey, SkipReason
 from digest.model.publication import Cadence, CadenceRule, CatchUp, Publication
 from digest.store import articles as article_store
 from digest.store import deliveries, issues, publications, sources
@@ -37,6 +38,7 @@ _PUNCTUAL = timedelta(minutes=5)
 #: An article that was committed late by another process may have been first seen before the window that should
 #: have had it; what has no verdict yet is looked at again within this time.
 _OVERLAP = timedelta(days=1)
+_NOT_BEGUN = frozenset(state for state, ways in TRANSITIONS.items() if IssueState.SKIPPED in ways)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Watch:
     source: Callable[[SourceReport], None] = lambda _report: None
     outcomes: Callable[[Sequence[Outcome]], None] = lambda _outcomes: None
     audience: Callable[[int], None] = lambda _count: None
+    waiting: Callable[[str], None] = lambda _reason: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,31 @@ def open_due(line: Line, cadence: Cadence, *, by_clock: bool) -> Issue:
             hint=f"the next one is due {following.due_at.astimezone(zone):%A %d %B %H:%M} {line.publication.timezone}",
         )
     return issue
+
+
+def skip_late(line: Line, issue: Issue) -> bool:
+    """Skip an issue that has not begun to be sent by its latest start; for the clock, a person may still run it.
+
+    So neither a machine that slept nor an old copy of the database mails yesterday's news as today's.
+    """
+    if issue.state not in _NOT_BEGUN or line.clock() <= latest_start(line.publication, issue):
+        return False
+    with line.container.store.write() as tx:
+        return issues.move(
+            tx,
+            issue.id,
+            expected=issue.state,
+            to=IssueState.SKIPPED,
+            reason=SkipReason.TOO_LATE,
+            now=line.clock(),
+        )
+
+
+def latest_start(publication: Publication, issue: Issue) -> datetime:
+    """The last instant at which a clock may begin to send the issue."""
+    reach = {cadence.name: cadence.max_lateness for cadence in publication.cadences}
+    # A rhythm that was changed meanwhile has no limit of its own any more: it must do with what counts as on time.
+    return issue.due_at + max(reach.get(issue.cadence, _PUNCTUAL), _PUNCTUAL)
 
 
 def _ended(issue: Issue) -> str:
@@ -182,7 +210,10 @@ def _compose(tx: Tx, line: Line, issue: Issue, keys: Sequence[RenditionKey], *, 
 
 
 def fan_out(line: Line, issue: Issue) -> Issue:
-    """Take it from composed to sending: freeze the audience, one row per reader."""
+    """Take it from composed to sending: freeze the audience, one row per reader.
+
+    From here on the issue has `delivery.expire_after_s` to go out, and an earlier one that still goes out has ended.
+    """
     if issue.state not in {IssueState.COMPOSED, IssueState.APPROVED}:
         return issue
     with line.container.store.write() as tx:
@@ -194,7 +225,13 @@ def fan_out(line: Line, issue: Issue) -> Issue:
             made = {item.key: item.id for item in rendition_store.of_issue(tx, issue.id)}
         renditions_by_key = {key: made.get(key) for key in wanted}
         deliveries.fan_out(tx, issue, renditions_by_key, chunk_size=_CHUNK_SIZE, now=tx.now())
-        _move(tx, issue, IssueState.SENDING, now=tx.now())
+        now = tx.now()
+        _move(tx, issue, IssueState.SENDING, now=now)
+        expire_after = timedelta(seconds=line.container.settings.delivery.expire_after_s)
+        issues.expire_at(tx, issue.id, instant=now + expire_after)
+        issues.expire_earlier(tx, issue, now=now)
+        ready = deliveries.ready_chunks(tx, issue.id, now=now)
+        line.engine.submit(tx, [ChunkRef(issue.id, chunk) for chunk in ready])
     return line.read_again(issue)
 
 
@@ -208,10 +245,19 @@ def close(line: Line, issue: Issue) -> Issue:
 
 def letter_of(line: Line, issue: Issue) -> Letter:
     """The issue ready to be addressed."""
+    if issue.expires_at is not None:
+        # What is put off is given up `expire_after` after the beginning: an operator's retry is a new beginning.
+        expire_after = timedelta(seconds=line.container.settings.delivery.expire_after_s)
+        issue = replace(issue, sending_at=issue.expires_at - expire_after)
     with line.container.store.read() as tx:
         made = {item.id: item for item in rendition_store.of_issue(tx, issue.id)}
     return address_letter(
-        line.publication, issue, made, settings=line.container.settings, keyring=line.container.keyring
+        line.publication,
+        issue,
+        made,
+        settings=line.container.settings,
+        keyring=line.container.keyring,
+        signer=signer_for(line.container.settings, line.publication.sender_email),
     )
 
 

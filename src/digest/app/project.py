@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from digest.app import engines
 from digest.config import settings as settings_module
 from digest.config.example import example
 from digest.config.secrets import create_key_file
 from digest.config.settings import CONFIG_NAME
 from digest.model.errors import AlreadyExists, BadInput
-from digest.store import migrate
 from digest.store.engine import Store
 
 
@@ -42,7 +42,7 @@ def create(folder: Path, chosen: Mapping[str, object]) -> Project:
         key_file = settings.path(settings.site.secret_key_file)
         create_key_file(key_file)
         store = Store(settings.database_url)
-        migrate.upgrade(store)
+        engines.upgrade(store)
         store.close()
     except BaseException:
         config.unlink()  # so that the command can simply be run again

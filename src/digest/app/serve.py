@@ -14,6 +14,7 @@ from digest.app.clock import Clock, due_work, poll, system_clock, work_on
 from digest.app.container import Container
 from digest.app.line import Line, Watch
 from digest.app.run import RunResult
+from digest.engine.port import Engine
 from digest.model.errors import DigestError
 from digest.model.issue import Issue
 
@@ -28,16 +29,17 @@ _FINISH_S = 60
 class Clockwork:
     """Starts what is due and never waits for it: a long send must not hold back another publication's hour."""
 
-    def __init__(self, container: Container, clock: Clock = system_clock) -> None:
+    def __init__(self, container: Container, clock: Clock = system_clock, *, engine: Engine | None = None) -> None:
         self._container = container
         self._clock = clock
+        self._engine = engine
         self._stop = asyncio.Event()
         self._running: dict[object, asyncio.Task[None]] = {}
 
     async def turn(self) -> None:
         """Look at what is due and start whatever of it is not being worked on here already."""
         try:
-            waiting = await asyncio.to_thread(due_work, self._container, self._clock, Watch())
+            waiting = await asyncio.to_thread(due_work, self._container, self._clock, Watch(), engine=self._engine)
         except DigestError as error:
             log.warning("tick.failed", error=error.message, hint=error.hint)
             return
@@ -79,13 +81,17 @@ class Clockwork:
 
 
 @asynccontextmanager
-async def ticking(container: Container, *, every_s: float = TICK_S) -> AsyncIterator[None]:
+async def ticking(
+    container: Container, *, every_s: float = TICK_S, engine: Engine | None = None
+) -> AsyncIterator[None]:
     """Run the clock while the block lasts; on leaving, what is on the wire is finished and recorded.
+
+    ``engine``: the one whose workers deliver; None when this process does it by itself.
 
     APScheduler keeps time only: one job in memory, never two turns at once (`max_instances`), missed turns
     coalesce. What is due is decided by the database alone, so a restart loses nothing.
     """
-    works = Clockwork(container)
+    works = Clockwork(container, engine=engine)
     scheduler = AsyncIOScheduler(timezone="UTC")
     scheduler.add_job(works.turn, "interval", seconds=every_s, coalesce=True, max_instances=1, misfire_grace_time=None)
     scheduler.start()

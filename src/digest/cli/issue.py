@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
-from digest.app import editions
+from digest.app import controls, editions
 from digest.app.clock import system_clock
+from digest.app.container import Container
+from digest.app.controls import Waiting
 from digest.cli import output
 from digest.cli.output import AsJson, Yes
 from digest.cli.state import opened
 from digest.model.article import Article
+from digest.model.errors import BadInput
 from digest.model.issue import Issue, IssueItem, IssueState
 from digest.store import articles, deliveries, issues, publications
 
@@ -35,9 +38,13 @@ def list_(
     with opened(context) as container, container.store.read() as tx:
         key = publications.get(tx, publication).id if publication else None
         found = issues.list_recent(tx, publication_id=key, limit=limit)
+        waits = {item.id: controls.waiting(tx, item, now=tx.now()) for item in found}
+    if as_json:
+        output.print_json({"items": [{**output.jsonable(item), **_waiting(waits[item.id])} for item in found]})
+        return
     output.emit_list(
         found,
-        as_json=as_json,
+        as_json=False,
         columns={
             "ID": lambda item: item.id,
             "PUBLICATION": lambda item: item.publication_slug,
@@ -46,6 +53,7 @@ def list_(
             "STATE": lambda item: f"{item.state}{f' ({item.reason})' if item.reason else ''}",
             "READERS": lambda item: item.audience,
             "SUBJECT": lambda item: item.subject,
+            "WAITS FOR": lambda item: _wait_line(waits[item.id]),
         },
         empty="No issues yet. `digest run PUBLICATION` makes the first.",
     )
@@ -59,8 +67,10 @@ def show(context: typer.Context, issue: IssueId, *, as_json: AsJson = False) -> 
         items = issues.items(tx, issue)
         titles = {item.id: item for item in articles.by_ids(tx, [item.article_id for item in items])}
         tally = deliveries.tally(tx, issue)
+        waits = controls.waiting(tx, found, now=tx.now())
     document = {
         **output.jsonable(found),
+        **_waiting(waits),
         "items": [
             {**output.jsonable(item), "title": titles[item.article_id].title, "url": titles[item.article_id].url}
             for item in items
@@ -70,6 +80,8 @@ def show(context: typer.Context, issue: IssueId, *, as_json: AsJson = False) -> 
 
     def human() -> None:
         _headline(found)
+        if waits:
+            output.say(f"  waits: {_wait_line(waits)}")
         for item in items:
             article = titles[item.article_id]
             output.say(_item_line(item, article))
@@ -123,6 +135,8 @@ def audit(context: typer.Context, issue: IssueId, *, as_json: AsJson = False) ->
             output.say(f"      {count:>7}  {reason}")
         verdict = "adds up" if proof.is_balanced else "DOES NOT ADD UP"
         output.say(f"  audience {proof.tally.audience}: {verdict}")
+        if proof.settled:
+            output.say(f"  {proof.settled} of the sent settled by an operator")
         for trouble in proof.troubles:
             output.say(f"  ! {trouble}")
         if proof.in_doubt:
@@ -150,19 +164,86 @@ def _proof(proof: editions.Audit) -> dict[str, Any]:
 @app.command()
 def pause(context: typer.Context, issue: IssueId) -> None:
     """Hold a sending issue: every worker stops within one sub-batch."""
-    _move(context, issue, expected=(IssueState.SENDING,), to=IssueState.PAUSED, done="Paused")
+    with opened(context) as container:
+        editions.move(container.store, issue, expected=[IssueState.SENDING], to=IssueState.PAUSED)
+    output.say(f"Paused issue {issue}.")
 
 
 @app.command()
 def resume(context: typer.Context, issue: IssueId) -> None:
-    """Go on with a paused issue; `digest serve`, `tick` or `run` sends the rest."""
-    _move(context, issue, expected=(IssueState.PAUSED,), to=IssueState.SENDING, done="Resumed")
+    """Go on with a paused issue; `digest serve`, `tick` or `run` sends the rest. It has the full time again."""
+    with opened(context) as container:
+        controls.resume(container.store, issue, expire_after=_expire_after(container))
+    output.say(f"Resumed issue {issue}.")
 
 
 @app.command()
-def retry(context: typer.Context, issue: IssueId) -> None:
-    """Start a failed issue again."""
-    _move(context, issue, expected=(IssueState.FAILED,), to=IssueState.PLANNED, done="Restarted")
+def retry(
+    context: typer.Context,
+    issue: IssueId,
+    *,
+    failed: Annotated[bool, typer.Option("--failed", help="Try its failed deliveries again.")] = False,
+    dead_too: Annotated[
+        bool, typer.Option("--all", help="With --failed: also those whose address the relay called dead.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Start a failed issue again, or with --failed its failed deliveries. The clock or `digest run` sends them."""
+    if dead_too and not failed:
+        raise BadInput("--all says which failed deliveries are meant", hint="write --failed --all")
+    if not failed:
+        with opened(context) as container:
+            editions.move(container.store, issue, expected=[IssueState.FAILED], to=IssueState.PLANNED)
+        output.say(f"Restarted issue {issue}.")
+        return
+    output.confirm(f"Try the failed deliveries of issue {issue} again?", yes=yes)
+    with opened(context) as container:
+        again, now = controls.retry_failed(
+            container.store, issue, dead_too=dead_too, expire_after=_expire_after(container)
+        )
+    output.say(
+        f"{output.count(again, 'delivery', 'deliveries')} of issue {issue} to be tried again; it is {now.state}."
+    )
+
+
+@app.command()
+def settle(
+    context: typer.Context,
+    issue: IssueId,
+    addresses: Annotated[
+        list[str] | None, typer.Argument(metavar="[ADDRESS]…", help="These readers only; without any, all in doubt.")
+    ] = None,
+    *,
+    sent: Annotated[bool, typer.Option("--sent", help="They arrived, as you know from the relay's log.")] = False,
+    resend: Annotated[bool, typer.Option("--resend", help="Send them once more, the very same bytes.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Decide by hand what became of deliveries in doubt (`digest issue audit` names them)."""
+    if sent == resend:
+        raise BadInput("say either --sent or --resend", hint="the relay's log tells which of them arrived")
+    whom = ", ".join(addresses) if addresses else "everybody in doubt"
+    output.confirm(f"{'Count as sent' if sent else 'Send once more'} issue {issue} to {whom}?", yes=yes)
+    with opened(context) as container:
+        settled, now = controls.settle(
+            container.store,
+            issue,
+            arrived=sent,
+            addresses=addresses or [],
+            expire_after=_expire_after(container),
+        )
+    done = "now sent by your word" if sent else "to be sent once more"
+    output.say(f"{output.count(settled, 'delivery', 'deliveries')} of issue {issue} {done}; it is {now.state}.")
+
+
+@app.command()
+def close(context: typer.Context, issue: IssueId, *, yes: Yes = False) -> None:
+    """Close an issue that is being sent or paused: who has not got it by now will not get it."""
+    output.confirm(f"Close issue {issue}? What still waits will never be sent.", yes=yes)
+    with opened(context) as container:
+        closed = controls.close(container.store, issue)
+    output.say(f"Closed issue {issue}; {output.count(closed.given_up, 'delivery', 'deliveries')} given up.")
+    if closed.on_wire:
+        output.say(f"  {closed.on_wire} on the wire: the issue is sent when their replies are in.")
 
 
 @app.command()
@@ -174,10 +255,8 @@ def cancel(context: typer.Context, issue: IssueId, *, yes: Yes = False) -> None:
     output.say(f"Cancelled issue {issue}; {skipped} deliveries skipped.")
 
 
-def _move(context: typer.Context, issue: int, *, expected: Sequence[IssueState], to: IssueState, done: str) -> None:
-    with opened(context) as container:
-        editions.move(container.store, issue, expected=expected, to=to)
-    output.say(f"{done} issue {issue}.")
+def _expire_after(container: Container) -> timedelta:
+    return timedelta(seconds=container.settings.delivery.expire_after_s)
 
 
 @app.command()
@@ -211,6 +290,16 @@ def _headline(issue: Issue) -> None:
     if issue.subject:
         output.say(f"  subject: {issue.subject}")
     output.say(f"  due {issue.due_at.astimezone(ZoneInfo('UTC')):%Y-%m-%d %H:%M} UTC")
+
+
+def _waiting(waits: Waiting | None) -> dict[str, Any]:
+    return {"waiting": waits.reason if waits else None, "next_try_at": waits.next_try_at if waits else None}
+
+
+def _wait_line(waits: Waiting | None) -> str:
+    if waits is None:
+        return ""
+    return waits.reason + (f"; next try {waits.next_try_at:%Y-%m-%d %H:%M:%S} UTC" if waits.next_try_at else "")
 
 
 def _counts(counts: dict[Any, int]) -> None:

@@ -30,6 +30,7 @@ COMMANDS = {
     "subscriber": "subscriber:app",
     "preview": "run:preview",
     "serve": "run:serve",
+    "worker": "worker:worker",
     "tick": "run:tick",
     "demo": "demo:demo",
 }

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from digest.app import doctor as examination
-from digest.app import project
+from digest.app import engines, project
 from digest.app.container import open_store
 from digest.cli import output
 from digest.cli.output import AsJson
@@ -80,7 +80,7 @@ def upgrade(
 ) -> None:
     """Bring the schema up to this version of Digest."""
     with open_store(config_of(context)) as (_, store):
-        migrate.upgrade(store, revision)
+        engines.upgrade(store, revision)
         output.say(f"the database is at {migrate.current(store)}")
 
 

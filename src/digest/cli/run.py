@@ -16,6 +16,7 @@ from digest.app import editions
 from digest.app.clock import Turn, clock_from
 from digest.app.clock import tick as turn
 from digest.app.container import Container
+from digest.app.engines import shared_engine
 from digest.app.line import Line, Watch
 from digest.app.run import RunResult
 from digest.app.run import run as run_line
@@ -25,6 +26,7 @@ from digest.cli.output import AsJson
 from digest.cli.state import config_of, opened
 from digest.collect.refresh import SourceReport, refresh
 from digest.engine.local import LocalEngine
+from digest.engine.port import Engine
 from digest.model.delivery import DeliveryState, Outcome
 from digest.model.errors import BadInput, DigestError
 from digest.model.issue import IssueState
@@ -103,6 +105,7 @@ def _document(result: RunResult) -> dict[str, Any]:
         "counts": {str(state): count for state, count in result.tally.counts.items()},
         "failures": [{"reason": reason, "count": count} for reason, count in result.tally.failures.items()],
         "next_try_at": result.next_try_at,
+        "waiting": result.waiting or None,
     }
 
 
@@ -114,6 +117,8 @@ def _tell(result: RunResult) -> None:
         return
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     output.say(f"{name}: {issue.state}. {output.count(result.tally.audience, 'reader')}: {told or 'none'}.")
+    if result.waiting:
+        output.say(f"  {result.waiting}.")
     if result.next_try_at is not None and issue.state is IssueState.SENDING:
         again = f"{result.next_try_at:%H:%M:%S} UTC"
         output.say(f"  The rest is tried again from {again}: `digest serve`, `tick` or `run` does it.")
@@ -157,21 +162,25 @@ def serve(
     *,
     host: Host = "127.0.0.1",
     port: Port = 8025,
-    no_deliver: Annotated[bool, typer.Option("--no-deliver", help="Web pages only, no clock.")] = False,
+    no_deliver: Annotated[
+        bool, typer.Option("--no-deliver", help="Make issues ready and leave delivering to `digest worker`.")
+    ] = False,
+    no_clock: Annotated[bool, typer.Option("--no-clock", help="Web pages only.")] = False,
 ) -> None:
     """Serve the readers' pages and run the clock, in one process."""
     with opened(context) as container:
-        asyncio.run(_serve(container, host=host, port=port, with_clock=not no_deliver))
+        engine = shared_engine(container.store) if no_deliver else None
+        asyncio.run(_serve(container, host=host, port=port, with_clock=not no_clock, engine=engine))
 
 
-async def _serve(container: Container, *, host: str, port: int, with_clock: bool) -> None:
+async def _serve(container: Container, *, host: str, port: int, with_clock: bool, engine: Engine | None) -> None:
     async with server.serving(create_app(container), host=host, port=port) as address:
         output.note(f"Digest serves {address}{' and runs the clock' if with_clock else ''}. Ctrl+C stops it.")
         with server.stop_signal() as stopped:
             if not with_clock:
                 await stopped.wait()
                 return
-            async with ticking(container):
+            async with ticking(container, engine=engine):
                 await stopped.wait()
 
 
@@ -199,10 +208,13 @@ def _progress(*, quiet: bool) -> Iterator[Watch]:
         def audience(count: int) -> None:
             bar.update(task, description="delivering", total=count, completed=0)
 
+        def waiting(reason: str) -> None:
+            bar.update(task, description=f"delivering ({reason})" if reason else "delivering")
+
         def outcomes(done: Sequence[Outcome]) -> None:
             bar.advance(task, sum(outcome.state is DeliveryState.SENT for outcome in done))
 
-        yield Watch(step=step, source=source, audience=audience, outcomes=outcomes)
+        yield Watch(step=step, source=source, audience=audience, outcomes=outcomes, waiting=waiting)
 
 
 def preview(

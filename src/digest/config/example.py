@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from enum import Enum
 
-from digest.config.settings import documented
+from digest.config.settings import LISTS, documented
 
 _HEAD = """\
 # Digest configuration. Every setting there is, with its default; remove the # to change one.
@@ -23,12 +23,19 @@ def example(chosen: Mapping[str, object] | None = None) -> str:
         table, _, name = key.rpartition(".")
         if table != section:
             section = table
-            lines.append(f"\n[{table}]")
+            lines.append(f"\n{_header(table, chosen)}")
         lines.append(f"# {description}")
         value = chosen.get(key, default)
         comment = "" if key in chosen else "# "
         lines.append(f"{comment}{name} = {_toml(value)}")
     return "\n".join(lines) + "\n"
+
+
+def _header(table: str, chosen: Mapping[str, object]) -> str:
+    """A table's line. One that would be a member of a list is a comment unless the member is there."""
+    if table not in LISTS:
+        return f"[{table}]"
+    return f"[[{table}]]" if any(key.startswith(f"{table}.") for key in chosen) else f"# [[{table}]]"
 
 
 def _toml(value: object) -> str:

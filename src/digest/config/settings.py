@@ -15,9 +15,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from digest.mime.dkim import Algorithm
 from digest.model.delivery import OnDoubt
 from digest.model.errors import ConfigInvalid
 
@@ -32,6 +33,13 @@ class TlsMode(StrEnum):
     STARTTLS = "starttls"
     IMPLICIT = "implicit"
     NONE = "none"
+
+
+class PipeliningMode(StrEnum):
+    """Whether commands to a relay are written without waiting for each reply (RFC 2920)."""
+
+    AUTO = "auto"
+    OFF = "off"
 
 
 class _Section(BaseModel):
@@ -67,6 +75,28 @@ class SiteSettings(_Section):
         return value.rstrip("/")
 
 
+class Preset(StrEnum):
+    """Relays whose host and limits are known."""
+
+    SES = "ses"
+    POSTMARK = "postmark"
+    MAILGUN = "mailgun"
+    GMAIL = "gmail"
+    POSTFIX = "postfix"
+
+
+_SUBMISSION: dict[str, Any] = {"port": 587, "tls": "starttls"}
+#: What each preset sets unless the key is given. Where the values come from: docs/how-to/several-relays.md.
+PRESETS: dict[Preset, dict[str, Any]] = {
+    Preset.SES: _SUBMISSION | {"host": "email-smtp.us-east-1.amazonaws.com", "rate": 14.0, "connections": 4},
+    Preset.POSTMARK: _SUBMISSION | {"host": "smtp-broadcasts.postmarkapp.com", "connections": 10},
+    Preset.MAILGUN: _SUBMISSION | {"host": "smtp.mailgun.org", "connections": 5, "max_messages_per_connection": 100},
+    Preset.GMAIL: _SUBMISSION
+    | {"host": "smtp.gmail.com", "rate": 1.0, "connections": 1, "max_messages_per_connection": 50},
+    Preset.POSTFIX: {"host": "127.0.0.1", "port": 25, "tls": "none", "connections": 10},
+}
+
+
 class RelaySettings(_Section):
     """One SMTP server that mail is handed to."""
 
@@ -76,8 +106,25 @@ class RelaySettings(_Section):
     username: Annotated[str | None, Field(description="login name; none means no login")] = None
     password_file: Annotated[Path | None, Field(description="file that holds the password")] = None
     ca_file: Annotated[Path | None, Field(description="own certificate authority to trust, PEM")] = None
+    preset: Annotated[
+        Preset | None, Field(description="ses, postmark, mailgun, gmail or postfix: other defaults for this relay")
+    ] = None
+    priority: Annotated[int, Field(ge=0, description="lower goes first, the others wait in case it fails")] = 10
+    rate: Annotated[float | None, Field(ge=0.01, le=100_000, description="messages a second; none: no limit")] = None
+    daily_quota: Annotated[int | None, Field(ge=1, description="messages a UTC day; none: no limit")] = None
     connections: Annotated[int, Field(ge=1, le=100, description="connections at once")] = 4
     max_messages_per_connection: Annotated[int, Field(ge=1, description="then it is reopened")] = 1000
+    pipelining: Annotated[
+        PipeliningMode, Field(description="auto: one round trip a mail where the relay offers it; off: never")
+    ] = PipeliningMode.AUTO
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, given: Any) -> Any:
+        """A preset's values stand behind whatever is set."""
+        if isinstance(given, dict) and given.get("preset") in set(Preset):
+            return PRESETS[Preset(given["preset"])] | given
+        return given
 
 
 class DeliverySettings(_Section):
@@ -92,9 +139,32 @@ class DeliverySettings(_Section):
     journal: Annotated[
         Path, Field(description="folder of this machine's journal, which settles doubts after a crash")
     ] = Path("journal")
+    fence_file: Annotated[
+        Path, Field(description="what this machine has mailed, so that a restored database mails nothing again")
+    ] = Path("digest.fence")
     return_path: Annotated[str | None, Field(description="envelope sender; default: the publication's sender")] = None
     unsubscribe_mailbox: Annotated[
         str | None, Field(description="mailbox for unsubscribe mails; default: the publication's sender")
+    ] = None
+
+
+class DkimSettings(_Section):
+    """A key that we sign mail with; without any, the relay must sign. A table for each key: `[[dkim]]`.
+
+    It signs for publications whose sender's domain is the key's, above it or below it. The algorithm follows from the
+    key and is said only to make sure.
+    """
+
+    domain: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$", description="domain that signs: the sender's")
+    ]
+    selector: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$", description="name of the key in the DNS of that domain"),
+    ]
+    key_file: Annotated[Path, Field(description="private key, PEM: RSA of 2048 bits or more, or Ed25519 beside one")]
+    algorithm: Annotated[
+        Algorithm | None, Field(description="rsa-sha256 or ed25519-sha256; default: what the key is for")
     ] = None
 
 
@@ -139,10 +209,11 @@ class Settings(BaseSettings):
     base_dir: Annotated[Path, Field(exclude=True)] = Path()
     database: DatabaseSettings = DatabaseSettings()
     site: SiteSettings = SiteSettings()
-    relays: Annotated[dict[str, RelaySettings], Field(description="by name; `default` is used")] = {
+    relays: Annotated[dict[str, RelaySettings], Field(description="by name; one is called `default`")] = {
         "default": RelaySettings()
     }
     delivery: DeliverySettings = DeliverySettings()
+    dkim: Annotated[tuple[DkimSettings, ...], Field(description="keys that sign; none: the relay signs")] = ()
     collect: CollectSettings = CollectSettings()
     tracking: TrackingSettings = TrackingSettings()
     logging: LoggingSettings = LoggingSettings()
@@ -151,7 +222,7 @@ class Settings(BaseSettings):
     @classmethod
     def _has_default(cls, value: dict[str, RelaySettings]) -> dict[str, RelaySettings]:
         if "default" not in value:
-            raise ValueError("one relay must be called 'default': it is the one that is used")
+            raise ValueError("one relay must be called 'default'")
         return value
 
     @classmethod
@@ -178,6 +249,11 @@ class Settings(BaseSettings):
         url = self.database.url
         match = re.fullmatch(r"(sqlite(?:\+pysqlite)?:///)(?!file:)([^/:?][^?]*)(.*)", url)
         return f"{match[1]}{self.path(Path(match[2]))}{match[3]}" if match else url
+
+
+# What sections with many members hold: tables by name, or tables in a row.
+_ITEMS: dict[str, type[_Section]] = {"relays": RelaySettings, "dkim": DkimSettings}
+LISTS = frozenset({"dkim"})
 
 
 def find_config(explicit: Path | None = None) -> Path | None:
@@ -224,11 +300,14 @@ def documented() -> list[tuple[str, str, Any]]:
     for section, field in Settings.model_fields.items():
         if section == "base_dir":
             continue
-        model = RelaySettings if section == "relays" else field.annotation
+        model = _ITEMS.get(section, field.annotation)
         prefix = "relays.default" if section == "relays" else section
         assert isinstance(model, type)  # noqa: S101 - narrows the type: every section is a model class
         assert issubclass(model, _Section)  # noqa: S101 - the same
-        rows += [(f"{prefix}.{key}", item.description or "", item.default) for key, item in model.model_fields.items()]
+        rows += [
+            (f"{prefix}.{key}", item.description or "", None if item.is_required() else item.default)
+            for key, item in model.model_fields.items()
+        ]
     return rows
 
 
@@ -306,8 +385,10 @@ def _explain(error: ValidationError, file: Path | None) -> tuple[str]:
         model: type[BaseModel] = Settings
         for part in path[:-1]:
             field = model.model_fields.get(part)
-            annotation = field.annotation if field else None
-            model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else RelaySettings
+            if field is not None:  # else the name or number of a member
+                annotation = _ITEMS.get(part, field.annotation)
+                assert isinstance(annotation, type)  # noqa: S101 - narrows the type: every section is a model class
+                model = annotation
         raise ConfigInvalid(f"{where}: unknown setting {'.'.join(path)!r}", hint=_nearest(path[-1], model)) from error
     message = first["msg"].removeprefix("Value error, ")
     return (f"{where}: setting {'.'.join(path)!r}: {message}",)

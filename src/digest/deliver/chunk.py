@@ -21,6 +21,7 @@ import structlog
 from digest.deliver.journal import Journal
 from digest.deliver.letter import Letter
 from digest.deliver.policy import Policy
+from digest.deliver.routing import Router, relay_of_result
 from digest.deliver.verdicts import outcome_of
 from digest.model.delivery import ChunkRef, DeliveryState, FailReason, Marked, Outcome, Recipient
 from digest.model.errors import LeaseLost, MessageInvalid, RelayRefused, RelayUnreachable
@@ -42,7 +43,7 @@ class Worker:
     """
 
     store: Store
-    pool: Pool
+    pool: Pool | Router
     policy: Policy
     journal: Journal
     in_flight: int = 8
@@ -265,12 +266,18 @@ async def _attempt(
     if result.verdict is Verdict.RELAY_REFUSED:
         trouble.note(
             RelayRefused(
-                f"relay {worker.pool.relay.name!r} refuses our mail: {result.reply}",
+                f"relay {relay_of_result(worker.pool, result)!r} refuses our mail: {result.reply}",
                 hint="this concerns our sender, login or policy, not the reader; mend it, then run again",
             )
         )
     return outcome_of(
-        result, recipient, marked, policy=worker.policy, letter=letter, relay=worker.pool.relay.name, rng=worker.rng
+        result,
+        recipient,
+        marked,
+        policy=worker.policy,
+        letter=letter,
+        relay=relay_of_result(worker.pool, result),
+        rng=worker.rng,
     )
 
 

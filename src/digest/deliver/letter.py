@@ -1,14 +1,22 @@
-"""The letter of one issue: everything the messages share, filled with what is personal."""
+"""The letter of one issue: everything the messages share, filled with what is personal.
+
+Rules of this file: `Letter.wire` is what readers get. It fills bytes that were compiled once for each rendition, and
+signs them where a signer was given. `Letter.message` says the same as data, for looking at it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
 
 from digest.config.secrets import Keyring, Purpose
 from digest.config.settings import Settings
+from digest.mime.compiled import CompiledMail, compile_mail
+from digest.mime.dkim import Signer
 from digest.mime.ids import feedback_id, message_id
-from digest.mime.message import Message, build
+from digest.mime.message import Message
 from digest.model.delivery import Marked, Recipient
 from digest.model.errors import ConfigInvalid
 from digest.model.issue import Issue, Rendition
@@ -19,7 +27,10 @@ from digest.text.wording import plain_date
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One issue ready to be addressed: publication, issue, its renditions by row id, and this site's identity."""
+    """One issue ready to be addressed: publication, issue, its renditions by row id, and this site's identity.
+
+    ``signer`` None leaves signing to the relay. ``compiled`` fills itself, by rendition and language.
+    """
 
     publication: Publication
     issue: Issue
@@ -28,62 +39,117 @@ class Letter:
     base_url: str
     return_path: str
     unsubscribe_mailbox: str
+    signer: Signer | None = None
+    compiled: dict[tuple[int, str], CompiledMail] = field(default_factory=dict, repr=False, compare=False)
 
     def personal(self, recipient: Recipient) -> dict[str, str]:
         """The slot values of one recipient, not yet escaped."""
-        return {
-            "email": recipient.email,
-            "signed_up_on": plain_date(recipient.signed_up_at.date(), recipient.locale),
-            "unsubscribe_url": self.unsubscribe_url(recipient),
-        }
+        return self._values(recipient, self._token(recipient))
 
     def unsubscribe_url(self, recipient: Recipient) -> str:
         """The address that both the visible link and the List-Unsubscribe header carry."""
-        return f"{self.base_url}/u/{self.keyring.sign(Purpose.UNSUBSCRIBE, recipient.token_id)}"
+        return f"{self.base_url}/u/{self._token(recipient)}"
 
     def message(self, recipient: Recipient, marked: Marked) -> Message:
         """The message of one delivery. Every attempt gives the same: the Date is that of the first one."""
+        rendition = self._rendition(recipient)
+        values = self.personal(recipient)
+        text = fill_text(rendition.text, values)
+        html = fill_html(rendition.html, values) if rendition.key.format == "html" else None
+        return self._message(recipient, marked.first_attempt_at, subject=rendition.subject, text=text, html=html)
+
+    def wire(self, recipient: Recipient, marked: Marked) -> bytes:
+        """The bytes of one delivery's message, the same on every attempt. Raises MessageInvalid."""
+        token = self._token(recipient)
+        head, body = self._compiled(recipient, marked.first_attempt_at).fill(
+            self._values(recipient, token),
+            date=marked.first_attempt_at,
+            to_email=recipient.email,
+            message_id=self._message_id(recipient),
+            unsubscribe_url=f"{self.base_url}/u/{token}",
+            unsubscribe_mailto=self._mailto(token),
+        )
+        signatures = b"" if self.signer is None else self.signer.sign(head, body, at=marked.first_attempt_at)
+        return b"".join((signatures, head, b"\r\n", body))
+
+    def _compiled(self, recipient: Recipient, date: datetime) -> CompiledMail:
+        """The recipient's rendition, compiled now if it was not before. Two threads at once make the same twice."""
+        rendition = self._rendition(recipient)
+        key = (rendition.id, recipient.locale)
+        made = self.compiled.get(key)
+        if made is None:
+            html = rendition.html if rendition.key.format == "html" else None
+            example = self._message(recipient, date, subject=rendition.subject, text=rendition.text, html=html)
+            made = self.compiled[key] = compile_mail(example)
+        return made
+
+    def _rendition(self, recipient: Recipient) -> Rendition:
         if recipient.rendition_id is None:
             raise ValueError("a delivery without a rendition cannot be filled")
-        rendition = self.renditions[recipient.rendition_id]
-        values = self.personal(recipient)
+        return self.renditions[recipient.rendition_id]
+
+    def _message(self, recipient: Recipient, date: datetime, *, subject: str, text: str, html: str | None) -> Message:
         sender = self.publication.sender_email
-        domain = _domain(sender)
-        token = self.keyring.sign(Purpose.UNSUBSCRIBE, recipient.token_id)
-        mailbox, _, mail_domain = self.unsubscribe_mailbox.rpartition("@")
+        domain = sender_domain(sender)
+        token = self._token(recipient)
         return Message(
             sender_name=self.publication.sender_name,
             sender_email=sender,
             reply_to=self.publication.reply_to,
             to_email=recipient.email,
-            subject=rendition.subject,
-            date=marked.first_attempt_at,
-            message_id=message_id(
-                self.keyring.stable, issue_id=self.issue.id, subscriber_id=recipient.subscriber_id, domain=domain
-            ),
+            subject=subject,
+            date=date,
+            message_id=self._message_id(recipient),
             list_id_name=self.publication.name,
             list_id=f"{self.publication.slug}.{domain}",
-            unsubscribe_url=values["unsubscribe_url"],
-            unsubscribe_mailto=f"mailto:{mailbox}+unsubscribe-{token}@{mail_domain}",
+            unsubscribe_url=f"{self.base_url}/u/{token}",
+            unsubscribe_mailto=self._mailto(token),
             archive_url=f"{self.base_url}/{self.publication.slug}/{self.issue.number}",
             help_url=None,
             feedback_id=feedback_id(self.issue.id, self.publication.slug, kind=self.issue.cadence, sender=domain),
             language=recipient.locale,
-            text=fill_text(rendition.text, values),
-            html=fill_html(rendition.html, values) if rendition.key.format == "html" else None,
+            text=text,
+            html=html,
         )
 
-    def wire(self, recipient: Recipient, marked: Marked) -> bytes:
-        """The bytes of one delivery's message, checked. Raises MessageInvalid."""
-        return build(self.message(recipient, marked))
+    def _values(self, recipient: Recipient, token: str) -> dict[str, str]:
+        return {
+            "email": recipient.email,
+            "signed_up_on": _said(recipient.signed_up_at.date(), recipient.locale),
+            "unsubscribe_url": f"{self.base_url}/u/{token}",
+        }
+
+    def _token(self, recipient: Recipient) -> str:
+        return self.keyring.sign(Purpose.UNSUBSCRIBE, recipient.token_id)
+
+    def _message_id(self, recipient: Recipient) -> str:
+        domain = sender_domain(self.publication.sender_email)
+        return message_id(
+            self.keyring.stable, issue_id=self.issue.id, subscriber_id=recipient.subscriber_id, domain=domain
+        )
+
+    def _mailto(self, token: str) -> str:
+        mailbox, _, domain = self.unsubscribe_mailbox.rpartition("@")
+        return f"mailto:{mailbox}+unsubscribe-{token}@{domain}"
 
 
-def _domain(address: str) -> str:
+_said = lru_cache(maxsize=4096)(plain_date)  # many readers signed up on one day
+
+
+@lru_cache(maxsize=256)
+def sender_domain(address: str) -> str:
+    """The domain of a sender's address as A-labels."""
     return address.rpartition("@")[2].encode("idna").decode("ascii")
 
 
 def address_letter(
-    publication: Publication, issue: Issue, renditions: Mapping[int, Rendition], *, settings: Settings, keyring: Keyring
+    publication: Publication,
+    issue: Issue,
+    renditions: Mapping[int, Rendition],
+    *,
+    settings: Settings,
+    keyring: Keyring,
+    signer: Signer | None = None,
 ) -> Letter:
     """Put a letter together. Raises ConfigInvalid when the law asks for something that is missing."""
     if not publication.postal_address.strip():
@@ -99,4 +165,5 @@ def address_letter(
         base_url=settings.site.base_url,
         return_path=settings.delivery.return_path or publication.sender_email,
         unsubscribe_mailbox=settings.delivery.unsubscribe_mailbox or publication.sender_email,
+        signer=signer,
     )

@@ -40,7 +40,7 @@ def encode(text: str) -> Encoded:
 
     A lone surrogate, which UTF-8 cannot hold, becomes a question mark.
     """
-    data = _canonical(text)
+    data = canonical(text)
     escapes = len(data.translate(None, _PLAIN + b"\n"))
     as_qp = (len(data) + 2 * escapes) * 78 // 76
     as_base64 = (len(data) + data.count(b"\n")) * 4 // 3 * 78 // 76
@@ -53,8 +53,11 @@ def encode(text: str) -> Encoded:
     return min(candidates, key=lambda encoded: len(encoded.raw))
 
 
-def quoted_printable(data: bytes) -> bytes:
-    r"""Encode UTF-8 with ``\n`` line ends as CRLF quoted-printable lines of at most 76 octets."""
+def quoted_printable(data: bytes, *, open_end: bool = False) -> bytes:
+    r"""Encode UTF-8 with ``\n`` line ends as CRLF quoted-printable lines of at most 76 octets.
+
+    ``open_end`` keeps room for a soft line break behind the last line.
+    """
     # The standard encoder escapes at C speed; its line breaks are taken out again, because they follow other rules.
     out = b"\n" + binascii.b2a_qp(data).replace(b"=\n", b"")
     for plain, protected in _PROTECTED:
@@ -63,12 +66,19 @@ def quoted_printable(data: bytes) -> bytes:
     if out.endswith(b" "):
         out = out[:-1] + b"=20"
     lines = [line if len(line) <= LINE_MAX else _broken(line) for line in out[1:].split(b"\n")]
+    if open_end and len(lines[-1]) == LINE_MAX:
+        lines[-1] = _broken(lines[-1])
     return b"\r\n".join(lines)
 
 
-def _canonical(text: str) -> bytes:
-    lines = _LINE_BREAK.sub("\n", text) if "\r" in text else text
-    return (lines.rstrip("\n") + "\n").encode("utf-8", "replace")
+def canonical(text: str) -> bytes:
+    r"""The text as UTF-8 with ``\n`` line ends, one at the end of it all."""
+    return (one_kind_of_line_end(text).rstrip("\n") + "\n").encode("utf-8", "replace")
+
+
+def one_kind_of_line_end(text: str) -> str:
+    r"""``text`` with every kind of line end as ``\n``."""
+    return _LINE_BREAK.sub("\n", text) if "\r" in text else text
 
 
 def _broken(line: bytes) -> bytes:

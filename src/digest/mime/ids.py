@@ -29,7 +29,7 @@ def message_id(key: bytes, *, issue_id: int, subscriber_id: int, domain: str) ->
         domain = header_address(f"postmaster@{domain}").partition("@")[2]
     if not _DOMAIN.fullmatch(domain):
         raise MessageInvalid(f"{domain!r} cannot be the right side of a Message-ID", hint="use the sender's domain")
-    digest = hmac.new(key, f"message-id\0{issue_id}\0{subscriber_id}".encode(), hashlib.sha256).digest()
+    digest = hmac.digest(key, f"message-id\0{issue_id}\0{subscriber_id}".encode(), "sha256")
     return f"<{base64.b32encode(digest[:16]).decode().rstrip('=').lower()}@{domain.lower()}>"
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import format_datetime
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from digest.mime import headers as field
-from digest.mime.encode import Encoded, encode
+from digest.mime.encode import encode
 from digest.model.errors import MessageInvalid
 
 _URI = re.compile(r"[\x21\x23-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7e]+")  # printable ASCII without " < > \ ^ `
@@ -72,45 +73,104 @@ def boundary_of(message: Message) -> str:
 
 def head(message: Message) -> bytes:
     """All header fields but those that describe the content, in a fixed order."""
-    if message.date.tzinfo is None:
-        raise ValueError("a message's date must be aware")
-    fields = [
-        field.structured("Date", *format_datetime(message.date).split(" ")),
-        field.mailbox("From", message.sender_name, message.sender_email),
-        field.mailbox("To", "", message.to_email),
-        field.free_text("Subject", message.subject),
-        field.structured("Message-ID", _matching(_MESSAGE_ID, message.message_id, "Message-ID")),
-    ]
-    if message.reply_to:
-        fields.append(field.mailbox("Reply-To", "", message.reply_to))
-    fields += _list_fields(message)
-    fields += [
+    return shared_head(message).fill(
+        date=message.date,
+        to_email=message.to_email,
+        message_id=message.message_id,
+        unsubscribe_url=message.unsubscribe_url,
+        unsubscribe_mailto=message.unsubscribe_mailto,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SharedHead:
+    """The fields that all recipients share, in four stretches; what is personal stands before and between them."""
+
+    sender: bytes
+    subject: bytes
+    lists: bytes
+    rest: bytes
+
+    def fill(
+        self,
+        *,
+        date: datetime,
+        to_email: str,
+        message_id: str,
+        unsubscribe_url: str,
+        unsubscribe_mailto: str | None,
+    ) -> bytes:
+        """The fields of one message. Raises MessageInvalid."""
+        return b"".join(
+            (
+                _date_field(date),
+                self.sender,
+                field.mailbox("To", "", to_email),
+                self.subject,
+                field.structured("Message-ID", _matching(_MESSAGE_ID, message_id, "Message-ID")),
+                self.lists,
+                _unsubscribe_field(unsubscribe_url, unsubscribe_mailto),
+                self.rest,
+            )
+        )
+
+
+def shared_head(message: Message) -> SharedHead:
+    """What the heads of all messages like this one share. Raises MessageInvalid."""
+    rest = [b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"]  # exactly so, RFC 8058 §3.1
+    if message.archive_url:
+        rest.append(field.structured("List-Archive", f"<{_web(message.archive_url, 'List-Archive')}>"))
+    if message.help_url:
+        rest.append(field.structured("List-Help", f"<{_web(message.help_url, 'List-Help')}>"))
+    rest += [
         field.structured("Feedback-ID", message.feedback_id),
         b"Auto-Submitted: auto-generated\r\n",  # RFC 3834 §5; the next two stop other out-of-office replies
         b"Precedence: bulk\r\n",
         b"X-Auto-Response-Suppress: All\r\n",
         field.structured("Content-Language", _matching(_LANGUAGE, message.language, "Content-Language")),
     ]
-    return b"".join(fields)
+    list_id = field.listed("List-Id", message.list_id_name, _matching(_LIST_ID, message.list_id, "List-Id"))
+    return SharedHead(
+        sender=field.mailbox("From", message.sender_name, message.sender_email),
+        subject=field.free_text("Subject", message.subject),
+        lists=(field.mailbox("Reply-To", "", message.reply_to) if message.reply_to else b"") + list_id,
+        rest=b"".join(rest),
+    )
 
 
 def body(text: str, html: str | None, *, boundary: str) -> tuple[bytes, bytes]:
     """The fields that describe the content, and the content: text, or text and html as alternatives, best last."""
     plain = encode(text)
     if html is None:
-        return b"MIME-Version: 1.0\r\n" + _part_head("text/plain", plain), plain.raw
+        return single_head(plain.name), plain.raw
     rich = encode(html)
-    mark = b"--" + boundary.encode()
-    return (
-        f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="{boundary}"\r\n'.encode(),
-        b"".join(
-            [
-                *(mark, b"\r\n", _part_head("text/plain", plain), b"\r\n", plain.raw),
-                *(mark, b"\r\n", _part_head("text/html", rich), b"\r\n", rich.raw),
-                *(mark, b"--\r\n"),
-            ]
-        ),
+    return alternatives_head(boundary), b"".join(
+        [
+            *(part_opening(boundary, "text/plain", plain.name), plain.raw),
+            *(part_opening(boundary, "text/html", rich.name), rich.raw),
+            closing(boundary),
+        ]
     )
+
+
+def single_head(encoding: str) -> bytes:
+    """The content's fields of a mail that is plain text only."""
+    return b"MIME-Version: 1.0\r\n" + _part_head("text/plain", encoding)
+
+
+def alternatives_head(boundary: str) -> bytes:
+    """The content's fields of a mail in two parts."""
+    return f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="{boundary}"\r\n'.encode()
+
+
+def part_opening(boundary: str, media_type: str, encoding: str) -> bytes:
+    """All that stands before a part's content."""
+    return b"--%b\r\n%b\r\n" % (boundary.encode(), _part_head(media_type, encoding))
+
+
+def closing(boundary: str) -> bytes:
+    """The line behind the last part."""
+    return b"--%b--\r\n" % boundary.encode()
 
 
 def check(wire: bytes, *, smtputf8: bool = False) -> None:
@@ -135,29 +195,31 @@ def check(wire: bytes, *, smtputf8: bool = False) -> None:
         raise MessageInvalid("a header stands twice")
 
 
-def _list_fields(message: Message) -> list[bytes]:
-    ways = [f"<{_one_click(message.unsubscribe_url)}>"]
-    if message.unsubscribe_mailto:
-        if not message.unsubscribe_mailto.startswith("mailto:"):
-            raise MessageInvalid(f"{message.unsubscribe_mailto[:80]!r} is not a mailto: URI")
-        ways = [f"{ways[0]},", f"<{_matching(_URI, message.unsubscribe_mailto, 'List-Unsubscribe')}>"]
-    fields = [
-        field.listed("List-Id", message.list_id_name, _matching(_LIST_ID, message.list_id, "List-Id")),
-        field.structured("List-Unsubscribe", *ways),
-        b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",  # exactly so, RFC 8058 §3.1
-    ]
-    if message.archive_url:
-        fields.append(field.structured("List-Archive", f"<{_web(message.archive_url, 'List-Archive')}>"))
-    if message.help_url:
-        fields.append(field.structured("List-Help", f"<{_web(message.help_url, 'List-Help')}>"))
-    return fields
+def _date_field(date: datetime) -> bytes:
+    if date.tzinfo is None:
+        raise ValueError("a message's date must be aware")
+    return _dated(date, date.utcoffset())
+
+
+@lru_cache(maxsize=256)  # a batch of messages shares the time of its first attempt
+def _dated(date: datetime, _offset: timedelta | None) -> bytes:
+    """The offset is part of the key: one instant written in two zones is one datetime, but not one header."""
+    return field.structured("Date", *format_datetime(date).split(" "))
+
+
+def _unsubscribe_field(url: str, mailto: str | None) -> bytes:
+    ways = [f"<{_one_click(url)}>"]
+    if mailto:
+        if not mailto.startswith("mailto:"):
+            raise MessageInvalid(f"{mailto[:80]!r} is not a mailto: URI")
+        ways = [f"{ways[0]},", f"<{_matching(_URI, mailto, 'List-Unsubscribe')}>"]
+    return field.structured("List-Unsubscribe", *ways)
 
 
 def _one_click(url: str) -> str:
     """RFC 8058 §3.1 wants https; plain http is let through to this machine only, for trying things out."""
     _web(url, "List-Unsubscribe")
-    parts = urlsplit(url)
-    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+    if not url.startswith("https://") and urlsplit(url).hostname not in _LOOPBACK:
         raise MessageInvalid(
             f"the unsubscribe link {url[:80]!r} is not https, as one-click unsubscribing must be",
             hint="set site.base_url to an https:// address",
@@ -177,5 +239,5 @@ def _matching(pattern: re.Pattern[str], value: str, name: str) -> str:
     return value
 
 
-def _part_head(media_type: str, part: Encoded) -> bytes:
-    return f"Content-Type: {media_type}; charset=utf-8\r\nContent-Transfer-Encoding: {part.name}\r\n".encode()
+def _part_head(media_type: str, encoding: str) -> bytes:
+    return f"Content-Type: {media_type}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n".encode()

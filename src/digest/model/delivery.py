@@ -27,12 +27,12 @@ class DeliveryState(StrEnum):
 
 _S = DeliveryState
 TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
-    # pending → failed: the issue expired before anybody could try
-    _S.PENDING: frozenset({_S.LEASED, _S.SKIPPED, _S.FAILED}),
-    _S.LEASED: frozenset({_S.PENDING, _S.SENDING, _S.SKIPPED}),
+    # pending → failed: the issue expired before anybody could try; → unknown: the resend of a doubt is given up
+    _S.PENDING: frozenset({_S.LEASED, _S.SKIPPED, _S.FAILED, _S.UNKNOWN}),
+    _S.LEASED: frozenset({_S.PENDING, _S.SENDING, _S.SKIPPED, _S.UNKNOWN}),
     # sending → pending: the connection died, or the relay refused us, before the final dot was written
     _S.SENDING: frozenset({_S.SENT, _S.DEFERRED, _S.FAILED, _S.UNKNOWN, _S.PENDING}),
-    _S.DEFERRED: frozenset({_S.PENDING, _S.FAILED, _S.SKIPPED}),
+    _S.DEFERRED: frozenset({_S.PENDING, _S.FAILED, _S.SKIPPED, _S.UNKNOWN}),
     # unknown → sent: a late reply, or an operator who knows (`digest issue settle`)
     _S.UNKNOWN: frozenset({_S.PENDING, _S.SENT, _S.FAILED}),
     _S.SENT: frozenset(),

@@ -1,135 +1,99 @@
-"""One connection to the relay, and mails over it one after the other.
+"""One connection to the relay, and mails over it.
 
 Rules of this file: every command is its own step, so that it is known in which one a connection died. Until the
 first byte of the message is handed to the transport, nothing can have been accepted (LOST: free to try again). From
 then until a whole reply is read nobody can know (DOUBT, RFC 1047). A reply that was read is definite, always.
 aiosmtplib carries connecting, TLS, login and single commands; its ``data`` and ``sendmail`` raise the same error
-before and after the dot and rewrite the bytes, so the message itself is written here.
+before and after the dot and rewrite the bytes, so the message itself is written here. Where the relay offers
+PIPELINING, `pipelined` takes the conversation over, with the same results.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import re
 import ssl
 import time
-from dataclasses import dataclass
+from typing import cast
 
 from aiosmtplib import SMTP
-from aiosmtplib.errors import (
-    SMTPException,
-    SMTPReadTimeoutError,
-    SMTPResponseException,
-    SMTPServerDisconnected,
-    SMTPTimeoutError,
-)
-from email_validator import EmailNotValidError, validate_email
+from aiosmtplib.errors import SMTPException, SMTPResponseException, SMTPServerDisconnected, SMTPTimeoutError
 
-from digest.model.errors import MessageInvalid, RelayRefused, RelayUnreachable
-from digest.smtp.relay import Relay, Tls
-from digest.smtp.replies import Phase, Reply, Verdict, classify
+from digest.smtp.envelope import dot_stuffed, path_of
+from digest.smtp.opening import open_client, tls_context
+from digest.smtp.pipelined import Pipelined
+from digest.smtp.protocol import Fault, Transaction
+from digest.smtp.relay import Pipelining, Relay
+from digest.smtp.replies import Phase, Reply, SendResult, Verdict, classify
+
+__all__ = ["Connection", "SendResult", "dot_stuffed", "tls_context"]
 
 _LOST_CONNECTION = (SMTPServerDisconnected, SMTPTimeoutError, ConnectionError, ssl.SSLError)
-_BAD_PATH = re.compile(r"[\s<>\x00-\x1f\x7f]")
-
-
-@dataclass(frozen=True, slots=True)
-class SendResult:
-    """How one mail ended: the verdict, the reply that decided it (None if none was read), and the phase it was in."""
-
-    verdict: Verdict
-    reply: Reply | None
-    phase: Phase
-
-
-def tls_context(relay: Relay) -> ssl.SSLContext:
-    """The TLS settings for a relay; slow to make (it reads the system's certificates), so made once a pool.
-
-    Raises RelayRefused when ``ca_file`` cannot be read.
-    """
-    context = ssl.create_default_context()
-    if relay.ca_file is not None:
-        try:
-            context.load_verify_locations(cafile=relay.ca_file)
-        except OSError as problem:
-            raise RelayRefused(
-                f"cannot read the certificates in {relay.ca_file}: {problem}",
-                hint=f"set relays.{relay.name}.ca_file to a PEM file",
-            ) from problem
-    if not relay.verify_tls:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 class Connection:
-    """An open, logged-in connection. Made by `Connection.open`; one `send` at a time."""
+    """An open, logged-in connection. Made by `Connection.open`; at most ``window`` calls of `send` at a time."""
 
     def __init__(self, relay: Relay, client: SMTP) -> None:
         self._relay = relay
         self._client = client
         self._opened_at = time.monotonic()
+        self._pipelined = _take_over(relay, client)
         self.message_count = 0
+        self.in_flight = 0
 
     @classmethod
     async def open(cls, relay: Relay, *, tls: ssl.SSLContext | None) -> Connection:
         """Connect, secure and log in. Raises RelayUnreachable (try later) or RelayRefused (change something)."""
-        _refuse_login_in_clear(relay)
-        client = SMTP(
-            hostname=relay.host,
-            port=relay.port,
-            local_hostname=relay.ehlo_name,
-            timeout=relay.connect_timeout_s,
-            use_tls=relay.tls is Tls.IMPLICIT,
-            start_tls=False,  # done below: then its failures can be told from those of connecting
-            tls_context=tls,
-        )
-        phase = Phase.CONNECT
-        try:
-            await client.connect()
-            await client.ehlo()
-            if relay.tls is Tls.STARTTLS:
-                phase = Phase.TLS
-                await _upgrade(relay, client)
-            if relay.username is not None:
-                phase = Phase.LOGIN
-                await _log_in(relay, client)
-        except SMTPResponseException as problem:
-            client.close()
-            raise _refusal(relay, phase, Reply.parse(problem.code, problem.message)) from problem
-        except (SMTPException, OSError) as problem:
-            client.close()
-            raise _unreachable(relay, problem) from problem
-        except BaseException:  # refused, or cancelled
-            client.close()
-            raise
-        return cls(relay, client)
+        return cls(relay, await open_client(relay, tls=tls))
+
+    @property
+    def window(self) -> int:
+        """How many mails may be on their way: with pipelining, one waits at its dot while the next is begun."""
+        return 1 if self._pipelined is None else 2
+
+    @property
+    def fault(self) -> Fault:
+        """Whether pipelining failed on this connection."""
+        return Fault.NONE if self._pipelined is None else self._pipelined.fault
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is alive, as far as can be known without asking."""
+        return self._client.is_connected if self._pipelined is None else self._pipelined.is_open
 
     @property
     def is_usable(self) -> bool:
         """Whether another mail may go over it: alive, not worn out by count, not too old."""
         return (
-            self._client.is_connected
+            self.is_open
             and self.message_count < self._relay.max_messages_per_connection
             and time.monotonic() - self._opened_at < self._relay.max_connection_age_s
         )
 
     def close(self) -> None:
         """Drop the connection without a word."""
+        if self._pipelined is not None:
+            self._pipelined.close()
         self._client.close()
 
     async def quit(self) -> None:
         """Say QUIT and close. What was accepted stays accepted, whatever becomes of the QUIT."""
-        with contextlib.suppress(SMTPException, OSError):  # we are leaving either way
-            await self._client.quit(timeout=self._relay.timeouts.quit_s)
+        timeout_s = self._relay.timeouts.quit_s
+        if self._pipelined is not None:
+            await self._pipelined.quit(timeout_s)
+        else:
+            with contextlib.suppress(SMTPException, OSError):  # we are leaving either way
+                await self._client.quit(timeout=timeout_s)
         self._client.close()
 
     async def send(self, mail_from: str, rcpt_to: str, wire: bytes) -> SendResult:
         """Send one mail to one recipient. ``wire`` is the finished message; ``mail_from`` may be ``""``.
 
         Raises MessageInvalid when an address cannot stand in a command; everything the relay may do is a verdict.
+        A cancelled send ends the connection, unless another mail on it waits for the reply to its dot; then after it.
         """
-        sender, recipient = _path(mail_from), _path(rcpt_to)
+        sender, recipient = path_of(mail_from), path_of(rcpt_to)
         needs_utf8 = not (sender + recipient).isascii()
         if needs_utf8 and not self._client.supports_extension("smtputf8"):
             return SendResult(Verdict.NEEDS_SMTPUTF8, None, Phase.RCPT)
@@ -138,10 +102,21 @@ class Connection:
         self.message_count += 1
         options = [b"SIZE=%d" % len(wire)] if self._client.supports_extension("size") else []
         options += [b"BODY=8BITMIME", b"SMTPUTF8"] if needs_utf8 else []
+        mail = (b"MAIL", b"FROM:<%b>" % sender.encode(), *options)
+        rcpt = (b"RCPT", b"TO:<%b>" % recipient.encode())
+        if self._pipelined is not None:
+            return await self._pipelined.send(Transaction(_line(mail), _line(rcpt), dot_stuffed(wire)))
+        try:
+            return await self._send_step_by_step(mail, rcpt, wire)
+        except BaseException:
+            self.close()  # a conversation left in the middle: nobody may go on with it
+            raise
+
+    async def _send_step_by_step(self, mail: tuple[bytes, ...], rcpt: tuple[bytes, ...], wire: bytes) -> SendResult:
         times = self._relay.timeouts
         steps = (
-            (Phase.MAIL, times.mail_s, (b"MAIL", b"FROM:<%b>" % sender.encode(), *options)),
-            (Phase.RCPT, times.rcpt_s, (b"RCPT", b"TO:<%b>" % recipient.encode())),
+            (Phase.MAIL, times.mail_s, mail),
+            (Phase.RCPT, times.rcpt_s, rcpt),
             (Phase.DATA, times.data_s, (b"DATA",)),
         )
         for phase, timeout_s, command in steps:
@@ -195,104 +170,13 @@ class Connection:
         return SendResult(classify(Phase.DOT, reply), reply, Phase.DOT)
 
 
-def dot_stuffed(wire: bytes) -> bytes:
-    """The message as it follows DATA: lines that start with a dot get another, a lone dot ends it (RFC 5321 §4.5.2)."""
-    if b"\r\n." in wire:
-        wire = wire.replace(b"\r\n.", b"\r\n..")
-    lead = b"." if wire.startswith(b".") else b""
-    tail = b".\r\n" if wire.endswith(b"\r\n") else b"\r\n.\r\n"
-    return b"%b%b%b" % (lead, wire, tail)
+def _take_over(relay: Relay, client: SMTP) -> Pipelined | None:
+    if relay.pipelining is Pipelining.OFF or not client.supports_extension("pipelining"):
+        return None
+    if client.transport is None:  # it died since; the plain path says so
+        return None
+    return Pipelined(cast("asyncio.Transport", client.transport), relay.timeouts)
 
 
-def _path(address: str) -> str:
-    """The address as it stands in MAIL or RCPT: the domain as A-labels wherever the local part is ASCII."""
-    if _BAD_PATH.search(address):
-        raise MessageInvalid(f"{address[:80]!r} cannot stand in an SMTP command")
-    if address.isascii() or not address.partition("@")[0].isascii():
-        return address
-    try:
-        return validate_email(address, check_deliverability=False).ascii_email or address
-    except EmailNotValidError as problem:
-        raise MessageInvalid(f"{address[:80]!r} is not an e-mail address: {problem}") from problem
-
-
-def _refuse_login_in_clear(relay: Relay) -> None:
-    if relay.username is not None and relay.tls is Tls.NONE and not relay.is_loopback:
-        raise RelayRefused(
-            f"relay {relay.name!r} would get the password of {relay.username!r} unencrypted",
-            hint=f'set relays.{relay.name}.tls to "starttls" (port 587) or "implicit" (port 465)',
-        )
-
-
-async def _upgrade(relay: Relay, client: SMTP) -> None:
-    if not client.supports_extension("starttls"):
-        raise RelayRefused(
-            f"relay {relay.name!r} at {relay.address} does not offer STARTTLS",
-            hint=f'set relays.{relay.name}.tls to "implicit" (port 465), or "none" for a relay on this machine',
-        )
-    await client.starttls()
-    await client.ehlo()  # RFC 3207 §4.2: what was said before TLS counts for nothing
-
-
-async def _log_in(relay: Relay, client: SMTP) -> None:
-    """Try one method once: each further try with a wrong password brings an account closer to being locked."""
-    username, password = relay.username or "", relay.password or ""
-    timeout_s = relay.timeouts.login_s
-    if "plain" in client.server_auth_methods:
-        await client.auth_plain(username, password, timeout=timeout_s)
-    elif "login" in client.server_auth_methods:
-        await client.auth_login(username, password, timeout=timeout_s)
-    elif "cram-md5" in client.server_auth_methods:
-        await client.auth_crammd5(username, password, timeout=timeout_s)
-    else:
-        offered = ", ".join(client.server_auth_methods) or "none"
-        raise RelayRefused(
-            f"relay {relay.name!r} at {relay.address} offers no way to log in that we know (it offers: {offered})",
-            hint=f"remove relays.{relay.name}.username, or change relays.{relay.name}.tls or port",
-        )
-
-
-def _refusal(relay: Relay, phase: Phase, reply: Reply) -> RelayRefused | RelayUnreachable:
-    if classify(phase, reply) is not Verdict.RELAY_REFUSED:
-        return RelayUnreachable(
-            f"relay {relay.name!r} at {relay.address} takes no mail now ({reply})",
-            hint="nothing was lost: the deliveries wait and are tried again",
-        )
-    if phase is Phase.LOGIN and isinstance(relay.username, str):
-        return RelayRefused(
-            f"relay {relay.name!r} refused the login of {relay.username!r} ({reply})",
-            hint=f"check relays.{relay.name}.username and password_file",
-        )
-    return RelayRefused(
-        f"relay {relay.name!r} at {relay.address} refused the connection ({reply})",
-        hint=f"check relays.{relay.name}.host, port and tls",
-    )
-
-
-def _unreachable(relay: Relay, problem: BaseException) -> RelayRefused | RelayUnreachable:
-    cause = _tls_cause(problem)
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return RelayRefused(
-            f"the certificate of relay {relay.name!r} at {relay.address} is not trusted: {cause.verify_message}",
-            hint=f"check relays.{relay.name}.host, or set relays.{relay.name}.ca_file to the authority that signed it",
-        )
-    if cause is not None:
-        return RelayRefused(
-            f"relay {relay.name!r} at {relay.address} does not speak TLS as configured: {cause.reason or cause}",
-            hint=f'check relays.{relay.name}.port and tls: "implicit" is usual on 465, "starttls" on 587',
-        )
-    said = "no answer in time" if isinstance(problem, TimeoutError | SMTPReadTimeoutError) else str(problem)
-    return RelayUnreachable(
-        f"cannot reach relay {relay.name!r} at {relay.address}: {said}",
-        hint=f"is it running? check relays.{relay.name}.host and port; the deliveries wait meanwhile",
-    )
-
-
-def _tls_cause(problem: BaseException) -> ssl.SSLError | None:
-    """The TLS error behind an exception, if there is one."""
-    at: BaseException | None = problem
-    while at is not None:
-        if isinstance(at, ssl.SSLError):
-            return at
-        at = at.__cause__ or at.__context__
-    return None
+def _line(command: tuple[bytes, ...]) -> bytes:
+    return b" ".join(command) + b"\r\n"

@@ -20,6 +20,13 @@ class Tls(StrEnum):
     NONE = "none"
 
 
+class Pipelining(StrEnum):
+    """Whether commands are written without waiting for each reply (RFC 2920): where the relay offers it, or never."""
+
+    AUTO = "auto"
+    OFF = "off"
+
+
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """Seconds to wait for a reply, by command: RFC 5321 §4.5.3.2.
@@ -58,6 +65,7 @@ class Relay:
     hostname: str | None = None
     verify_tls: bool = True
     ca_file: Path | None = None
+    pipelining: Pipelining = Pipelining.AUTO
 
     @property
     def address(self) -> str:

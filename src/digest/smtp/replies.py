@@ -71,6 +71,15 @@ class Reply:
         return f"{self.code} {' '.join(self.text.split())}".strip()
 
 
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """How one mail ended: the verdict, the reply that decided it (None if none was read), and the phase it was in."""
+
+    verdict: Verdict
+    reply: Reply | None
+    phase: Phase
+
+
 _RELAYING = (
     r"relay(?:ing)?(?: access)? (?:is )?(?:denied|not permitted|not allowed|prohibited|restricted)"
     r"|(?:unable|not (?:permitted|allowed)|cannot|do not) (?:to )?relay|(?:access|authentication) (?:is )?required"

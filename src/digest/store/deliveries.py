@@ -13,18 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    and_,
-    bindparam,
-    exists,
-    func,
-    literal,
-    or_,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import ColumnElement, Exists, and_, bindparam, exists, func, literal, or_, select, text, update
 
 from digest.model.delivery import OPEN, DeliveryState, FailReason, Marked, OnDoubt, Outcome, Recipient, Tally
 from digest.model.issue import Issue, IssueState, RenditionKey
@@ -125,8 +114,13 @@ def _chose_exactly(slugs: Sequence[str]) -> ColumnElement[bool]:
     return and_(total, matching.scalar_subquery() == len(slugs))
 
 
-def _is_sending() -> ColumnElement[bool]:
+def _issue_is_sending() -> Exists:
     return exists().where(issue.c.id == delivery.c.issue_id, issue.c.state == IssueState.SENDING.value)
+
+
+def _is_sending(now: datetime) -> ColumnElement[bool]:
+    """Whether the issue is being sent and its time is not up."""
+    return _issue_is_sending().where(or_(issue.c.expires_at.is_(None), issue.c.expires_at > now))
 
 
 def _still_subscribed() -> ColumnElement[bool]:
@@ -170,7 +164,7 @@ def claim(
             delivery.c.state == _S.PENDING.value,
             delivery.c.due_at <= now,
             or_(delivery.c.next_attempt_at.is_(None), delivery.c.next_attempt_at <= now),
-            _is_sending(),
+            _is_sending(now),
             _still_subscribed(),
         )
         .order_by(delivery.c.subscriber_id)
@@ -239,7 +233,7 @@ def mark(
             ours,
             delivery.c.state == _S.LEASED.value,
             delivery.c.subscriber_id.in_(subscriber_ids),
-            _is_sending(),
+            _is_sending(now),
             _still_subscribed(),
         )
         .values(
@@ -271,6 +265,7 @@ def record(tx: Tx, issue_id: int, *, lease: str, outcomes: Sequence[Outcome]) ->
     """Write what became of attempts, under our lease only; returns how many were still ours. Bar 5.
 
     A row that was swept to ``unknown`` meanwhile keeps its lease, so that a late but definite reply settles it.
+    Once the issue is closed, no late "not sent" opens it again: nobody would send it any more.
     An attempt that goes back to ``pending`` was not the message's fault and is not counted.
     """
     if not outcomes:
@@ -282,7 +277,10 @@ def record(tx: Tx, issue_id: int, *, lease: str, outcomes: Sequence[Outcome]) ->
             delivery.c.subscriber_id == bindparam("b_subscriber"),
             delivery.c.lease == bindparam("b_lease"),
             # spelled out: an IN list cannot be used with many parameter sets at once
-            or_(delivery.c.state == _S.SENDING.value, delivery.c.state == _S.UNKNOWN.value),
+            or_(
+                delivery.c.state == _S.SENDING.value,
+                and_(delivery.c.state == _S.UNKNOWN.value, or_(bindparam("b_open") == 0, _issue_is_sending())),
+            ),
         )
         .values(
             state=bindparam("b_state"),
@@ -308,6 +306,7 @@ def _row(issue_id: int, lease: str, outcome: Outcome) -> dict[str, Any]:
         "b_lease": lease,
         "b_kept": lease if outcome.state is _S.UNKNOWN else None,
         "b_state": outcome.state.value,
+        "b_open": int(outcome.state in OPEN),
         "b_uncharged": 1 if outcome.state is _S.PENDING else 0,
         "b_next": outcome.at + DOUBT_PAUSE if outcome.state is _S.UNKNOWN else outcome.retry_at,
         "b_relay": outcome.relay,
@@ -352,7 +351,7 @@ def sweep(tx: Tx, issue_id: int, *, on_doubt: OnDoubt, now: datetime) -> dict[st
     }
     if on_doubt is OnDoubt.RESEND:
         moves["resent"] = (
-            and_(delivery.c.state == _S.UNKNOWN.value, due, delivery.c.doubts == 0),
+            and_(delivery.c.state == _S.UNKNOWN.value, due, delivery.c.doubts == 0, _is_sending(now)),
             {"state": _S.PENDING.value, "lease": None, "next_attempt_at": None, "doubts": 1},
         )
     return {
@@ -374,7 +373,8 @@ def restore(tx: Tx, issue_id: int, *, lease: str, on_wire: Collection[int] | Non
     freed = tx.connection.execute(
         update(delivery).where(ours, delivery.c.state == _S.LEASED.value).values(**free)
     ).rowcount
-    being_sent = delivery.c.state.in_([_S.SENDING.value, _S.UNKNOWN.value])
+    in_doubt = and_(delivery.c.state == _S.UNKNOWN.value, _issue_is_sending())
+    being_sent = or_(delivery.c.state == _S.SENDING.value, in_doubt)
     if on_wire is not None:
         unsent = delivery.c.subscriber_id.not_in(list(on_wire))
         freed += tx.connection.execute(
@@ -410,7 +410,7 @@ def ready_chunks(tx: Tx, issue_id: int, *, now: datetime) -> list[int]:
             delivery.c.state == _S.PENDING.value,
             delivery.c.due_at <= now,
             or_(delivery.c.next_attempt_at.is_(None), delivery.c.next_attempt_at <= now),
-            _is_sending(),
+            _is_sending(now),
         )
         .order_by(delivery.c.chunk)
     )
@@ -434,7 +434,7 @@ def next_wake(tx: Tx, issue_id: int) -> datetime | None:
             delivery.c.issue_id == issue_id,
             _NOT_DONE,
             delivery.c.state.in_([state.value for state in (*OPEN, _S.UNKNOWN)]),
-            _is_sending(),
+            _issue_is_sending(),
         )
     ).scalar_one()
     return earliest
@@ -463,11 +463,17 @@ def tally(tx: Tx, issue_id: int) -> Tally:
 
 
 def unexplained(tx: Tx, issue_id: int) -> int:
-    """Deliveries whose row contradicts its state: sent without a 2xx reply and time, failed without a reason."""
+    """Deliveries whose row contradicts its state: sent without a 2xx reply and time, failed without a reason.
+
+    What an operator settled as sent has no such reply; it says so in its reason.
+    """
+    settled = func.coalesce(delivery.c.reason, "") == FailReason.SETTLED.value
     contradiction = or_(
+        and_(delivery.c.state == _S.SENT.value, delivery.c.sent_at.is_(None)),
         and_(
             delivery.c.state == _S.SENT.value,
-            or_(delivery.c.sent_at.is_(None), delivery.c.reply_code.is_(None), delivery.c.reply_code >= 300),
+            ~settled,
+            or_(delivery.c.reply_code.is_(None), delivery.c.reply_code >= 300),
         ),
         and_(delivery.c.state.in_([_S.FAILED.value, _S.SKIPPED.value]), delivery.c.reason.is_(None)),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -332,4 +333,18 @@ event = Table(
     Column("at", Instant, nullable=False),
     Column("detail", Text, nullable=False),
     Index(None, "subscriber_id"),
+)
+
+quota = Table(
+    "quota",
+    metadata,
+    Column("scope", String(128), primary_key=True),  # relay:NAME
+    Column("tokens", Float, nullable=False),
+    Column("capacity", Integer, nullable=False),
+    Column("per_second", Float),
+    Column("updated_at", BigInteger, nullable=False),  # microseconds since 1970: the one statement computes with it
+    Column("day", String(10), nullable=False),  # UTC
+    Column("used", Integer, nullable=False),  # of the daily quota
+    Column("turn", BigInteger, nullable=False),  # counts reservations
+    Column("granted", Integer, nullable=False),  # what the last one gave, for its RETURNING
 )
