@@ -29,6 +29,7 @@ article_app = typer.Typer(no_args_is_help=True, help="Look at articles.")
 
 Publication = Annotated[str, typer.Argument(metavar="PUBLICATION", help="The publication's slug.")]
 Address = Annotated[str, typer.Argument(metavar="URL_OR_PATH", help="A feed's address, a file or a folder.")]
+BaseUrl = Annotated[str | None, typer.Option(help="Base address for relative links of a local file.")]
 SourceId = Annotated[int, typer.Argument(metavar="SOURCE", help="Id as `digest source list` shows it.")]
 
 
@@ -150,12 +151,11 @@ def check(
     context: typer.Context,
     address: Address,
     *,
-    url: Annotated[str | None, typer.Option(help="Base address for relative links of a local file.")] = None,
+    url: BaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what Digest sees at an address. Writes nothing, needs no project."""
-    settings = settings_module.load(config_of(context))
-    feed = asyncio.run(try_address(address, settings=settings, now=system_clock(), base=url))
+    feed = _read(context, address, url)
 
     def human() -> None:
         output.say(
@@ -168,6 +168,12 @@ def check(
             output.say(f"  ! {odd.message}")
 
     output.emit(_feed(feed), as_json=as_json, human=human)
+
+
+def _read(context: typer.Context, address: str, base: str | None) -> ParsedFeed:
+    """What is at an address, with this call's settings; keeps nothing."""
+    settings = settings_module.load(config_of(context))
+    return asyncio.run(try_address(address, settings=settings, now=system_clock(), base=base))
 
 
 def _feed(feed: ParsedFeed) -> dict[str, Any]:
@@ -244,12 +250,11 @@ def extract(
     context: typer.Context,
     address: Address,
     *,
-    url: Annotated[str | None, typer.Option(help="Base address for relative links of a local file.")] = None,
+    url: BaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the article Digest reads from a file: title, author, date, paragraphs. Writes nothing."""
-    settings = settings_module.load(config_of(context))
-    feed = asyncio.run(try_address(address, settings=settings, now=system_clock(), base=url))
+    feed = _read(context, address, url)
     if len(feed.entries) != 1:
         raise BadInput(
             f"{address} holds {len(feed.entries)} articles, not one",
