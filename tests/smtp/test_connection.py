@@ -12,7 +12,7 @@ from digest.model.errors import MessageInvalid, RelayRefused, RelayUnreachable
 from digest.smtp.connection import Connection, dot_stuffed, tls_context
 from digest.smtp.relay import Relay, Timeouts, Tls
 from digest.smtp.replies import Phase, Verdict
-from support.certificates import find_openssl, make_certificate
+from support.certificates import make_certificate
 from support.mails import a_message
 from support.sink import Sink, start_sink
 
@@ -32,8 +32,6 @@ async def connect(relay: Relay) -> Connection:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    if find_openssl() is None:
-        pytest.skip("openssl is missing: apt-get install openssl")
     return make_certificate(tmp_path_factory.mktemp("tls"))
 
 

@@ -11,7 +11,7 @@ from digest.smtp.replies import Phase, SendResult, Verdict
 
 
 def a_mail(name: str = "a") -> Transaction:
-    return Transaction(b"MAIL FROM:<>\r\n", b"RCPT TO:<%b>\r\n" % name.encode(), b"body %b\r\n.\r\n" % name.encode())
+    return Transaction(b"MAIL FROM:<>\r\n", b"RCPT TO:<%b>\r\n" % name.encode(), (b"body %b\r\n.\r\n" % name.encode(),))
 
 
 def envelope(name: str = "a") -> bytes:
@@ -34,11 +34,12 @@ def test_the_next_mail_rides_behind_the_dot_of_the_one_before():
 
     assert pipeline.to_write() == envelope("a")
     assert pipeline.receive(b"250 ok\r\n250 ok\r\n354 go\r\n") == []
-    assert pipeline.to_write() == b"body a\r\n.\r\n" + envelope("b")
-    assert told(pipeline.receive(b"250 taken\r\n250 ok\r\n250 ok\r\n")) == [("a", Verdict.ACCEPTED, Phase.DOT)]
+    assert pipeline.to_write() == b"body a\r\n.\r\nRSET\r\n" + envelope("b")
+    replies = b"250 taken\r\n250 reset\r\n250 ok\r\n250 ok\r\n"
+    assert told(pipeline.receive(replies)) == [("a", Verdict.ACCEPTED, Phase.DOT)]
     assert pipeline.to_write() == b""
     assert pipeline.receive(b"354 go\r\n") == []
-    assert pipeline.to_write() == b"body b\r\n.\r\n" + envelope("c")
+    assert pipeline.to_write() == b"body b\r\n.\r\nRSET\r\n" + envelope("c")
 
 
 def test_a_mail_that_comes_late_is_begun_while_another_waits_at_its_dot():
@@ -49,7 +50,7 @@ def test_a_mail_that_comes_late_is_begun_while_another_waits_at_its_dot():
     pipeline.submit(a_mail("b"))
     pipeline.submit(a_mail("c"))
 
-    assert pipeline.to_write() == envelope("b")
+    assert pipeline.to_write() == b"RSET\r\n" + envelope("b")
 
 
 def test_a_refused_recipient_leaves_the_transaction_open_so_reset_comes_first():

@@ -7,15 +7,22 @@ Modes (the JSON of ``--fail``; addresses are recipients):
   defer           {address: n}   451 4.7.1 at RCPT, the first n times
   dead            [address]      550 5.1.1 at RCPT
   reply           {"mail" | "rcpt:ADDRESS" | "data:ADDRESS" | "dot:ADDRESS": "550 5.7.1 …"}
+  provider        {domain: [n, "rcpt" | "dot", "451 …"]}   that reply for its addresses, the first n times
+  mail_first      [n, "421 …"]   that reply to MAIL, the first n times in all; after a 421 hangs up
   busy_after      k              421 at the MAIL after k mails, on each connection
   drop_at_rcpt, drop_at_data, drop_in_body, drop_after_dot   {address: n}   hang up, the first n times;
                                  after the dot the mail is kept and logged with "answered": false
   hang_at_dot     {address: n}   no answer to the dot
+  hang            {"greeting" | "ehlo" | "starttls" | "auth" | "mail" | "rcpt:ADDRESS" | "data:ADDRESS" | "quit": n}
+                                 no answer there, the first n times
   max_connections k              421 in the greeting of the next one
   gone_after      [k, "busy" | "drop"]   after k mails in all: 421 to everything, or hang up on everybody
   delay_s         seconds        before each answer to the dot
-  no_smtputf8, no_pipelining, size   what EHLO offers
+  no_smtputf8, no_pipelining, size, chunking   what EHLO offers; chunking only when it is set
+  stays_open      true           503 to MAIL after a refusal at the dot, until RSET, as some Postfix do
   data_anyway     true           354 to DATA although every RCPT was refused; 554 to the dot
+  chaos           {kind: odds}   bad luck by chance, see `misfortunes`; "seed" says which. Each is an event "chaos" with
+                                 its kind and the address
   clear_input     true           throws away what follows a command in the same write, as relays that cannot pipeline do
 """
 
@@ -39,6 +46,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.misfortunes import Misfortunes
+
 _PATH = re.compile(rb"(?:FROM|TO):\s*<([^>]*)>", re.IGNORECASE)
 _MESSAGE_ID = re.compile(rb"^message-id:\s*(<[^>\r\n]*>)", re.IGNORECASE | re.MULTILINE)
 
@@ -58,6 +67,10 @@ class _Server:
             self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             self.tls.load_cert_chain(options.tls_cert, options.tls_key)
         self.starttls = bool(self.tls) and not options.implicit_tls
+        chaos = self.plan.get("chaos", {})
+        self.luck = Misfortunes(
+            {key: value for key, value in chaos.items() if key != "seed"}, seed=str(chaos.get("seed"))
+        )
         self.done: Counter[str] = Counter()
         self.accepted = 0
         self.live = 0
@@ -90,6 +103,7 @@ class _Conversation:
         self.is_logged_in = False
         self.sender: str | None = None
         self.recipient: str | None = None
+        self.misfortune = ""
         self.mails = 0
 
     async def run(self) -> None:
@@ -98,6 +112,7 @@ class _Conversation:
             self.say("421 4.7.0 too many connections")
             return
         await self.stay()
+        await self.hang("greeting")
         self.say("220 sink.example.com ESMTP")
         while True:
             line = (await self.reader.readuntil(b"\r\n"))[:-2]
@@ -118,6 +133,14 @@ class _Conversation:
     def forget_input(self) -> None:
         self.reader._buffer.clear()  # type: ignore[attr-defined] - asyncio has no public way, and a test needs none
 
+    async def hang(self, at: str) -> None:
+        """Say nothing any more, if it is time to, until the client gives up."""
+        if self.server.due("hang", at):
+            await self.writer.drain()
+            self.server.write(event="hanging", at=at)
+            await self.reader.read()
+            raise _HangUp
+
     async def stay(self) -> None:
         """Hang up if this relay has had enough for good."""
         count, how = self.server.plan.get("gone_after", (None, ""))
@@ -136,11 +159,39 @@ class _Conversation:
         self.say(line)
         return True
 
+    def provider_says(self, at: str, address: str) -> bool:
+        """Whether the reader's provider has something to say at this step."""
+        domain = address.rpartition("@")[2]
+        times, step, line = self.server.plan.get("provider", {}).get(domain, (0, "", ""))
+        key = f"provider {domain}"
+        if step != at or self.server.done[key] >= times:
+            return False
+        self.server.done[key] += 1
+        self.server.write(event="refused", at=f"{at}:{address}", reply=line, time=time.time())
+        self.say(line)
+        return True
+
+    async def has_enough(self) -> bool:
+        """Whether it answers MAIL with no, for now."""
+        times, line = self.server.plan.get("mail_first", (0, ""))
+        if self.server.done["mail_first"] >= times:
+            return False
+        self.server.done["mail_first"] += 1
+        self.server.write(event="refused", at="mail", reply=line, time=time.time())
+        self.say(line)
+        if line.startswith("421"):
+            await self.writer.drain()
+            raise _HangUp
+        return True
+
     async def do_ehlo(self, rest: bytes) -> None:
+        await self.hang("ehlo")
         plan = self.server.plan
         offers = ["sink.example.com", "8BITMIME", "ENHANCEDSTATUSCODES", f"SIZE {plan.get('size', 0)}"]
         if not plan.get("no_pipelining"):
             offers.append("PIPELINING")
+        if plan.get("chunking"):
+            offers.append("CHUNKING")
         if not plan.get("no_smtputf8"):
             offers.append("SMTPUTF8")
         if self.server.starttls and not self.is_secure:
@@ -153,11 +204,13 @@ class _Conversation:
 
     async def do_starttls(self, _rest: bytes) -> None:
         assert self.server.tls is not None
+        await self.hang("starttls")
         self.say("220 2.0.0 go on")
         await self.writer.start_tls(self.server.tls)
         self.is_secure = True
 
     async def do_auth(self, rest: bytes) -> None:
+        await self.hang("auth")
         method, _, first = rest.partition(b" ")
         if method.upper() == b"PLAIN":
             given = base64.b64decode(first).split(b"\0")[1:]
@@ -174,17 +227,21 @@ class _Conversation:
 
     async def do_mail(self, rest: bytes) -> None:
         await self.stay()
+        await self.hang("mail")
         limit = self.server.plan.get("busy_after")
         found = _PATH.match(rest)
         if self.server.auth and not self.is_logged_in:
             self.say("530 5.7.0 log in first")
+        elif self.sender is not None and self.server.plan.get("stays_open"):
+            self.say("503 5.5.1 nested MAIL command")
         elif limit is not None and self.mails >= limit:
-            self.say("421 4.7.0 enough on this connection")
-            await self.writer.drain()
-            raise _HangUp
+            await self.busy("421 4.7.0 enough on this connection")
+        elif self.mails and self.server.luck.at_mail(self.server.accepted):
+            self.server.write(event="chaos", kind="busy", to="")
+            await self.busy("421 4.3.2 not now")
         elif found is None:
             self.say("501 5.5.4 bad sender")
-        elif not self.planned("mail"):
+        elif not await self.has_enough() and not self.planned("mail"):
             self.sender, self.recipient = found[1].decode(), None
             self.server.write(event="mail", options=rest[found.end() :].decode().split())
             self.say("250 2.1.0 ok")
@@ -195,17 +252,38 @@ class _Conversation:
             self.say("503 5.5.1 MAIL first")
             return
         address = found[1].decode()
+        await self.hang(f"rcpt:{address}")
         if self.server.due("drop_at_rcpt", address):
             raise _HangUp
-        if self.server.due("defer", address):
+        self.misfortune = await self.fate(address)
+        if self.server.due("defer", address) or self.misfortune == "defer":
             self.server.write(event="deferred", to=address)
             self.say("451 4.7.1 greylisted, try again later")
-        elif address in self.server.plan.get("dead", ()):
+        elif address in self.server.plan.get("dead", ()) or self.misfortune == "refuse":
             self.server.write(event="rejected", to=address)
             self.say("550 5.1.1 no such user here")
-        elif not self.planned(f"rcpt:{address}"):
+        elif not self.provider_says("rcpt", address) and not self.planned(f"rcpt:{address}"):
             self.recipient = address
             self.say("250 2.1.5 ok")
+
+    async def busy(self, line: str) -> None:
+        self.say(line)
+        await self.writer.drain()
+        raise _HangUp
+
+    async def fate(self, address: str) -> str:
+        """What is to befall this attempt; what concerns RCPT and says nothing befalls it here."""
+        luck = self.server.luck
+        kind = "refuse" if luck.is_refused(address) else luck.at_rcpt(address, self.server.accepted)
+        if kind:
+            self.server.write(event="chaos", kind=kind, to=address)
+        if kind == "busy_at_rcpt":
+            await self.busy("421 4.3.2 not now")
+        if kind == "hang_at_rcpt":
+            await self.reader.read()  # until the client gives up
+        if kind in {"hang_at_rcpt", "drop_at_rcpt"}:
+            raise _HangUp
+        return kind
 
     async def do_data(self, _rest: bytes) -> None:
         if self.recipient is None and self.sender is not None and self.server.plan.get("data_anyway"):
@@ -220,13 +298,14 @@ class _Conversation:
             self.say("503 5.5.1 RCPT first")
             return
         address = self.recipient
+        await self.hang(f"data:{address}")
         if self.server.due("drop_at_data", address):
             raise _HangUp
         if self.planned(f"data:{address}"):
             return
         self.say("354 go on")
         await self.writer.drain()
-        if self.server.due("drop_in_body", address):
+        if self.server.due("drop_in_body", address) or self.misfortune == "drop_in_body":
             await self.reader.read(1)
             self.server.write(event="dropped", to=address)
             raise _HangUp
@@ -234,15 +313,34 @@ class _Conversation:
         raw = b"\r\n" + await self.reader.readuntil(b".\r\n")
         while not raw.endswith(b"\r\n.\r\n"):
             raw += await self.reader.readuntil(b".\r\n")
-        await self.end_of_message(address, raw[2:-3].replace(b"\r\n..", b"\r\n."))
+        await self.end_of_message(address, raw[:-3].replace(b"\r\n.", b"\r\n")[2:])
+
+    async def do_bdat(self, rest: bytes) -> None:
+        """RFC 3030 §2: the chunk is read whatever the answer; only whole messages are understood here."""
+        if not self.server.plan.get("chunking"):
+            self.say("500 5.5.1 what?")
+            return
+        size, last = rest.split()
+        assert last == b"LAST", "one chunk, the last"
+        address = self.recipient
+        if address and self.server.due("drop_at_data", address):
+            raise _HangUp
+        if address and self.server.due("drop_in_body", address):
+            await self.reader.read(1)
+            self.server.write(event="dropped", to=address)
+            raise _HangUp
+        raw = await self.reader.readexactly(int(size))
+        if address is None:
+            self.say("503 5.5.1 RCPT first")
+        elif not self.planned(f"data:{address}"):
+            await self.end_of_message(address, raw)
 
     async def end_of_message(self, address: str, wire: bytes) -> None:
-        if wire.startswith(b".."):
-            wire = wire[1:]
-        if self.planned(f"dot:{address}"):
+        if self.provider_says("dot", address) or self.planned(f"dot:{address}"):
             return
         server = self.server
-        drop, hang = server.due("drop_after_dot", address), server.due("hang_at_dot", address)
+        drop = server.due("drop_after_dot", address) or self.misfortune == "drop_after_dot"
+        hang = server.due("hang_at_dot", address) or self.misfortune == "hang_at_dot"
         server.accepted += 1
         self.mails += 1
         if server.store:
@@ -274,6 +372,7 @@ class _Conversation:
         self.say("250 2.0.0 ok")
 
     async def do_quit(self, _rest: bytes) -> None:
+        await self.hang("quit")
         self.server.write(event="quit")
         self.say("221 2.0.0 bye")
         await self.writer.drain()

@@ -19,15 +19,17 @@ from typing import cast
 from aiosmtplib import SMTP
 from aiosmtplib.errors import SMTPException, SMTPResponseException, SMTPServerDisconnected, SMTPTimeoutError
 
-from digest.smtp.envelope import dot_stuffed, path_of
+from digest.smtp.envelope import Formed, after_data, as_chunk, dot_stuffed, formed, path_of
 from digest.smtp.opening import open_client, tls_context
 from digest.smtp.pipelined import Pipelined
 from digest.smtp.protocol import Fault, Transaction
-from digest.smtp.relay import Pipelining, Relay
+from digest.smtp.relay import CHUNKED_WINDOW, PIPELINED_WINDOW, Chunking, Pipelining, Relay
 from digest.smtp.replies import Phase, Reply, SendResult, Verdict, classify
 
 __all__ = ["Connection", "SendResult", "dot_stuffed", "tls_context"]
 
+_DATA = b"DATA\r\n"
+_UTF8 = b" BODY=8BITMIME SMTPUTF8"  # RFC 6531 §3.4
 _LOST_CONNECTION = (SMTPServerDisconnected, SMTPTimeoutError, ConnectionError, ssl.SSLError)
 
 
@@ -37,8 +39,12 @@ class Connection:
     def __init__(self, relay: Relay, client: SMTP) -> None:
         self._relay = relay
         self._client = client
-        self._opened_at = time.monotonic()
+        self._worn_out_at = time.monotonic() + relay.max_connection_age_s
         self._pipelined = _take_over(relay, client)
+        #: How many mails may be on their way: with pipelining, one waits at its dot while the next is begun.
+        self.window = 1 if self._pipelined is None else self._pipelined.window
+        self._has_size = client.supports_extension("size")
+        self._size_limit = _size_limit(client)
         self.message_count = 0
         self.in_flight = 0
 
@@ -46,11 +52,6 @@ class Connection:
     async def open(cls, relay: Relay, *, tls: ssl.SSLContext | None) -> Connection:
         """Connect, secure and log in. Raises RelayUnreachable (try later) or RelayRefused (change something)."""
         return cls(relay, await open_client(relay, tls=tls))
-
-    @property
-    def window(self) -> int:
-        """How many mails may be on their way: with pipelining, one waits at its dot while the next is begun."""
-        return 1 if self._pipelined is None else 2
 
     @property
     def fault(self) -> Fault:
@@ -66,9 +67,9 @@ class Connection:
     def is_usable(self) -> bool:
         """Whether another mail may go over it: alive, not worn out by count, not too old."""
         return (
-            self.is_open
-            and self.message_count < self._relay.max_messages_per_connection
-            and time.monotonic() - self._opened_at < self._relay.max_connection_age_s
+            self.message_count < self._relay.max_messages_per_connection
+            and time.monotonic() < self._worn_out_at
+            and self.is_open
         )
 
     def close(self) -> None:
@@ -87,58 +88,54 @@ class Connection:
                 await self._client.quit(timeout=timeout_s)
         self._client.close()
 
-    async def send(self, mail_from: str, rcpt_to: str, wire: bytes) -> SendResult:
+    async def send(self, mail_from: str, rcpt_to: str, wire: bytes | Formed) -> SendResult:
         """Send one mail to one recipient. ``wire`` is the finished message; ``mail_from`` may be ``""``.
 
         Raises MessageInvalid when an address cannot stand in a command; everything the relay may do is a verdict.
         A cancelled send ends the connection, unless another mail on it waits for the reply to its dot; then after it.
         """
         sender, recipient = path_of(mail_from), path_of(rcpt_to)
-        needs_utf8 = not (sender + recipient).isascii()
+        needs_utf8 = not (sender.isascii() and recipient.isascii())
         if needs_utf8 and not self._client.supports_extension("smtputf8"):
             return SendResult(Verdict.NEEDS_SMTPUTF8, None, Phase.RCPT)
-        if result := self._too_big(len(wire)):
-            return result
+        size = formed(wire).size
+        if self._size_limit and size > self._size_limit:
+            return self._too_big(size)
         self.message_count += 1
-        options = [b"SIZE=%d" % len(wire)] if self._client.supports_extension("size") else []
-        options += [b"BODY=8BITMIME", b"SMTPUTF8"] if needs_utf8 else []
-        mail = (b"MAIL", b"FROM:<%b>" % sender.encode(), *options)
-        rcpt = (b"RCPT", b"TO:<%b>" % recipient.encode())
+        declared = b" SIZE=%d" % size if self._has_size else b""
+        mail = b"MAIL FROM:<%b>%b%b\r\n" % (sender.encode(), declared, _UTF8 if needs_utf8 else b"")
+        rcpt = b"RCPT TO:<%b>\r\n" % recipient.encode()
         if self._pipelined is not None:
-            return await self._pipelined.send(Transaction(_line(mail), _line(rcpt), dot_stuffed(wire)))
+            body = as_chunk(wire) if self._pipelined.is_chunking else after_data(wire)
+            return await self._pipelined.send(Transaction(mail, rcpt, body, formed(wire).may_go))
         try:
             return await self._send_step_by_step(mail, rcpt, wire)
         except BaseException:
             self.close()  # a conversation left in the middle: nobody may go on with it
             raise
 
-    async def _send_step_by_step(self, mail: tuple[bytes, ...], rcpt: tuple[bytes, ...], wire: bytes) -> SendResult:
+    async def _send_step_by_step(self, mail: bytes, rcpt: bytes, wire: bytes | Formed) -> SendResult:
         times = self._relay.timeouts
-        steps = (
-            (Phase.MAIL, times.mail_s, mail),
-            (Phase.RCPT, times.rcpt_s, rcpt),
-            (Phase.DATA, times.data_s, (b"DATA",)),
-        )
+        steps = ((Phase.MAIL, times.mail_s, mail), (Phase.RCPT, times.rcpt_s, rcpt), (Phase.DATA, times.data_s, _DATA))
         for phase, timeout_s, command in steps:
             result = await self._step(phase, timeout_s, command)
             if result.verdict is not Verdict.ACCEPTED:
                 await self._recover(result)
                 return result
         result = await self._write(wire)
-        if result.verdict in {Verdict.LOST, Verdict.DOUBT, Verdict.RELAY_BUSY}:
+        if result.verdict is Verdict.DOUBT:
             self.close()
+        elif result.verdict is not Verdict.ACCEPTED:
+            await self._recover(result)  # some relays keep the transaction open, see `protocol`
         return result
 
-    def _too_big(self, size: int) -> SendResult | None:
-        limit = self._client.esmtp_extensions.get("size", "")
-        if not limit.isdigit() or not 0 < int(limit) < size:  # 0 means no limit, RFC 1870 §4
-            return None
-        reply = Reply(552, "5.3.4", f"5.3.4 the mail has {size} bytes, the relay takes {limit}")
+    def _too_big(self, size: int) -> SendResult:
+        reply = Reply(552, "5.3.4", f"5.3.4 the mail has {size} bytes, the relay takes {self._size_limit}")
         return SendResult(classify(Phase.MAIL, reply), reply, Phase.MAIL)
 
-    async def _step(self, phase: Phase, timeout_s: float, command: tuple[bytes, ...]) -> SendResult:
+    async def _step(self, phase: Phase, timeout_s: float, command: bytes) -> SendResult:
         try:
-            code, text = await self._client.execute_command(*command, timeout=timeout_s)
+            code, text = await self._client.execute_command(command.removesuffix(b"\r\n"), timeout=timeout_s)
         except (*_LOST_CONNECTION, SMTPResponseException):  # the last: a reply that is no SMTP
             self.close()
             return SendResult(Verdict.LOST, None, phase)
@@ -150,16 +147,17 @@ class Connection:
         if result.verdict in {Verdict.LOST, Verdict.RELAY_BUSY}:
             self.close()
         elif self._client.is_connected:
-            reset = await self._step(Phase.MAIL, self._relay.timeouts.mail_s, (b"RSET",))
+            reset = await self._step(Phase.MAIL, self._relay.timeouts.mail_s, b"RSET\r\n")
             if reset.verdict is not Verdict.ACCEPTED:
                 self.close()
 
-    async def _write(self, wire: bytes) -> SendResult:
+    async def _write(self, wire: bytes | Formed) -> SendResult:
         protocol = self._client.protocol
-        if protocol is None:
+        if protocol is None or not formed(wire).may_go():
+            self.close()
             return SendResult(Verdict.LOST, None, Phase.DATA)
         try:
-            protocol.write(dot_stuffed(wire))
+            protocol.write(b"".join(after_data(wire)))
         except SMTPServerDisconnected:  # raised before anything is written
             return SendResult(Verdict.LOST, None, Phase.DATA)
         try:
@@ -175,8 +173,13 @@ def _take_over(relay: Relay, client: SMTP) -> Pipelined | None:
         return None
     if client.transport is None:  # it died since; the plain path says so
         return None
-    return Pipelined(cast("asyncio.Transport", client.transport), relay.timeouts)
+    is_chunking = relay.chunking is Chunking.AUTO and client.supports_extension("chunking")
+    window = CHUNKED_WINDOW if is_chunking else PIPELINED_WINDOW
+    transport = cast("asyncio.Transport", client.transport)
+    return Pipelined(transport, relay.timeouts, is_chunking=is_chunking, window=window)
 
 
-def _line(command: tuple[bytes, ...]) -> bytes:
-    return b" ".join(command) + b"\r\n"
+def _size_limit(client: SMTP) -> int:
+    """The largest message it says it takes, in bytes; 0 means no limit (RFC 1870 §4)."""
+    limit = client.esmtp_extensions.get("size", "")
+    return int(limit) if limit.isdigit() else 0

@@ -18,6 +18,7 @@ from typing import Self
 
 from digest.model.errors import RelayRefused, RelayUnreachable
 from digest.smtp.connection import Connection, SendResult, tls_context
+from digest.smtp.envelope import Formed
 from digest.smtp.protocol import Fault
 from digest.smtp.relay import Pipelining, Relay, Tls
 from digest.smtp.replies import Phase, Verdict
@@ -34,16 +35,24 @@ class Pool:
         self.relay = relay
         self._limit = relay.connections
         self._live: list[Connection] = []
+        self._latest: Connection | None = None
         self._opening_count = 0
         self._farewells: set[asyncio.Task[None]] = set()
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting_urgent: deque[asyncio.Future[None]] = deque()
         self._waiting_fresh: deque[asyncio.Future[None]] = deque()
+        self._urgent_wanted = 0
         self._fresh_wanted = 0
         self._opening = asyncio.Lock()
         self._tls: ssl.SSLContext | None = None
         self._refused: RelayRefused | None = None
         self._unreachable: tuple[float, RelayUnreachable] | None = None
         self._is_plain = relay.pipelining is Pipelining.OFF
+
+    @property
+    def connection_count(self) -> int:
+        """Connections that are open at the moment."""
+        return len(self._live)
 
     async def __aenter__(self) -> Self:
         return self
@@ -59,13 +68,15 @@ class Pool:
         """Connect and log in without sending anything. Raises as `send` does."""
         self._give_back(await self._take())
 
-    async def send(self, mail_from: str, rcpt_to: str, wire: bytes) -> SendResult:
+    async def send(self, mail_from: str, rcpt_to: str, wire: bytes | Formed, *, urgent: bool = False) -> SendResult:
         """Send one mail over a connection with room, waiting for one if need be; see `Connection.send`.
+
+        What is ``urgent`` has the next room, whoever waits for it.
 
         Raises RelayUnreachable when no connection can be had, and RelayRefused when the relay refuses our login or
         our way of connecting; then every later call raises it at once, without asking the relay again.
         """
-        connection = await self._take()
+        connection = await (self._take_urgent() if urgent else self._take())
         was_used = connection.message_count > 0
         result = await self._send_over(connection, mail_from, rcpt_to, wire)
         # The relay hung up on us between two mails, as relays do, or another mail ended the connection for this one.
@@ -77,18 +88,33 @@ class Pool:
             result = await self._send_over(await self._take_fresh(), mail_from, rcpt_to, wire)
         return result
 
-    async def _send_over(self, connection: Connection, mail_from: str, rcpt_to: str, wire: bytes) -> SendResult:
+    async def _send_over(
+        self, connection: Connection, mail_from: str, rcpt_to: str, wire: bytes | Formed
+    ) -> SendResult:
         try:
             return await connection.send(mail_from, rcpt_to, wire)
         finally:
             self._is_plain = self._is_plain or connection.fault is not Fault.NONE
             self._give_back(connection)
 
-    async def _take(self) -> Connection:
+    async def _take_urgent(self) -> Connection:
+        self._urgent_wanted += 1
+        try:
+            return await self._take(urgent=True)
+        finally:
+            self._urgent_wanted -= 1
+            for _ in range(len(self._waiting)):
+                self._wake()
+
+    async def _take(self, *, urgent: bool = False) -> Connection:
         """A connection with room for one more mail: an idle one, else a new one, else a shared one."""
+        latest = self._latest
+        if latest is not None and latest.in_flight < latest.window and self._is_fit(latest) and self._is_settled:
+            latest.in_flight += 1
+            return latest
         is_first = True
         while True:
-            if not self._fresh_wanted:
+            if not self._fresh_wanted and (urgent or not self._urgent_wanted):
                 if connection := self._pick():
                     connection.in_flight += 1
                     return connection
@@ -96,7 +122,7 @@ class Pool:
                     if connection := await self._try_open():
                         return connection
                     continue  # what it found before that wait may be true no more
-            await self._turn(self._waiting, is_first=is_first)
+            await self._turn(self._waiting_urgent if urgent else self._waiting, is_first=is_first)
             is_first = False
 
     async def _take_fresh(self) -> Connection:
@@ -115,13 +141,21 @@ class Pool:
                     await self._turn(self._waiting_fresh, is_first=True)
         finally:
             self._fresh_wanted -= 1
-            for _ in range(len(self._waiting)):
+            for _ in range(len(self._waiting_urgent) + len(self._waiting)):
                 self._wake()
+
+    @property
+    def _is_settled(self) -> bool:
+        """Whether every connection is open and nobody waits: then the one that has just had an answer goes on."""
+        return not (self._may_open or self._waiting or self._waiting_urgent or self._fresh_wanted)
+
+    def _is_fit(self, connection: Connection) -> bool:
+        return connection.is_usable and not (self._is_plain and connection.window > 1)
 
     def _pick(self) -> Connection | None:
         shared = None
         for connection in reversed(self._live):
-            is_fit = connection.is_usable and not (self._is_plain and connection.window > 1)
+            is_fit = self._is_fit(connection)
             if connection.in_flight == 0:
                 if is_fit:
                     return connection
@@ -151,7 +185,7 @@ class Pool:
             raise
 
     def _wake(self) -> None:
-        line = self._waiting_fresh or self._waiting
+        line = self._waiting_fresh or self._waiting_urgent or self._waiting
         while line:
             place = line.popleft()
             if not place.done():
@@ -162,6 +196,8 @@ class Pool:
         connection.in_flight -= 1
         if connection.in_flight == 0 and not connection.is_usable:
             self._retire(connection)
+        elif not self._waiting:
+            self._latest = connection
         self._wake()
 
     async def _try_open(self) -> Connection | None:
@@ -203,6 +239,8 @@ class Pool:
     def _retire(self, connection: Connection) -> None:
         """Say goodbye beside the work: a result that was read never waits for it. Its place is free afterwards."""
         self._live.remove(connection)
+        if self._latest is connection:
+            self._latest = None
         if not connection.is_open:
             connection.close()
             self._wake()

@@ -11,6 +11,10 @@ from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 
+#: With DATA one mail waits at its dot while the next is begun. With chunks eight hide a round trip; 32 gained only
+#: where nothing else was slow, and put four times as many in doubt (bench, 20 ms: 2,531/s and 2,840/s).
+PIPELINED_WINDOW, CHUNKED_WINDOW = 2, 8
+
 
 class Tls(StrEnum):
     """How the connection is secured (RFC 8314): upgraded, from the first byte, or not at all."""
@@ -22,6 +26,13 @@ class Tls(StrEnum):
 
 class Pipelining(StrEnum):
     """Whether commands are written without waiting for each reply (RFC 2920): where the relay offers it, or never."""
+
+    AUTO = "auto"
+    OFF = "off"
+
+
+class Chunking(StrEnum):
+    """Whether messages are sent as chunks (RFC 3030), several on their way at a time: where offered, or never."""
 
     AUTO = "auto"
     OFF = "off"
@@ -66,6 +77,14 @@ class Relay:
     verify_tls: bool = True
     ca_file: Path | None = None
     pipelining: Pipelining = Pipelining.AUTO
+    chunking: Chunking = Chunking.OFF
+
+    @property
+    def window(self) -> int:
+        """How many mails may be on their way over one connection, if the relay offers what it takes."""
+        if self.pipelining is Pipelining.OFF:
+            return 1
+        return CHUNKED_WINDOW if self.chunking is Chunking.AUTO else PIPELINED_WINDOW
 
     @property
     def address(self) -> str:

@@ -2,8 +2,8 @@
 
 Rules of this file: pure and table-driven, the first rule that fits wins. Inside a class the enhanced code
 (RFC 3463) and then the words decide; against the class of the basic code an enhanced code counts for nothing
-(RFC 2034 §4). A permanent failure is not yet a dead address: most are about the sender, so `address_is_dead` is
-a question of its own, answered with yes only where the words leave no doubt.
+(RFC 2034 §4). A permanent failure is not yet a dead address: what a reply says about the mailbox is a question of
+its own (`smtp.mailbox`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class Verdict(StrEnum):
 
     ``DEFERRED`` counts as an attempt; ``RELAY_BUSY`` and ``LOST`` do not, the message certainly was not accepted.
     ``DOUBT``: nobody can know whether it was (RFC 1047). ``RELAY_REFUSED`` stops the run: it is about us.
+    ``PROVIDER_BUSY``: the reader's provider wants less from us; no attempt of this message, and no fault of the relay.
     """
 
     ACCEPTED = "accepted"
@@ -37,12 +38,14 @@ class Verdict(StrEnum):
     REJECTED = "rejected"
     RELAY_REFUSED = "relay-refused"
     RELAY_BUSY = "relay-busy"
+    PROVIDER_BUSY = "provider-busy"
     NEEDS_SMTPUTF8 = "needs-smtputf8"
     LOST = "lost"
     DOUBT = "doubt"
 
 
-_ENHANCED = re.compile(r"(?:^|\n)\s*([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
+#: Where RFC 2034 has it, or as qmail and Cisco write it: ``(#5.1.1)``, ``#5.1.0 Address rejected``.
+_ENHANCED = re.compile(r"(?:(?:^|\n)\s*#?|\(#)([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +87,24 @@ _RELAYING = (
     r"relay(?:ing)?(?: access)? (?:is )?(?:denied|not permitted|not allowed|prohibited|restricted)"
     r"|(?:unable|not (?:permitted|allowed)|cannot|do not) (?:to )?relay|(?:access|authentication) (?:is )?required"
 )
+#: A provider that asks for less, in its own words: too much, too fast, or too little known as yet.
+_LESS = (
+    r"rate.?limit|unusual rate|(?:unexpected|excessive) volume|user complaints|temporar\w+ (?:deferred|blocked)"
+    r"|too many (?:recent )?(?:messages|connections|errors|concurrent)|frequency|throttl|low reputation|IP reputation"
+    r"|server busy|try again later|refused, please try later"
+)
+#: Who speaks is not our relay: providers' and filters' own marks, and what a relay says when it quotes another host.
+_ANOTHER_HOST = (
+    r"gsmtp|google|yahoo|\[TSS?\d+\]|outlook|hotmail|live\.com|microsoft|icloud|apple\.com|\bme\.com|comcast|orange"
+    r"|\bOFR|\bLPN|laposte|mail\.ru|yandex|\bqq\.com|gmx|web\.de|t-online|mimecast|proofpoint|barracuda|cloudmark"
+    r"|\bhost \S+ (?:said|refused)|remote (?:host|server)"
+)
+_TROUBLED_PROVIDER = rf"(?=[\s\S]*(?:{_LESS}))[\s\S]*(?:{_ANOTHER_HOST})"  # both, in any order
+_GREYLISTED = r"gr[ea]y.?list"
 _TOO_BIG = r"(?:message|size).{0,40}(?:too (?:big|large)|exceeds)"
 _ODD = r"(?![45]\d\d$).*"  # neither a success nor a failure code
 _ANY = frozenset(Phase)
+_ABOUT_READER = frozenset({Phase.RCPT, Phase.DATA, Phase.DOT})
 _BEFORE_MAIL = frozenset({Phase.CONNECT, Phase.TLS, Phase.LOGIN})
 
 
@@ -120,9 +138,13 @@ _RULES: tuple[_Rule, ...] = (
     _Rule(_V.ACCEPTED, "354", phases=frozenset({Phase.DATA})),
     _Rule(_V.DOUBT, _ODD, phases=frozenset({Phase.DOT})),
     _Rule(_V.LOST, _ODD),
+    # DMARC alignment missing: our own DNS. With 421 it may be the relay's own trouble as well, and goes on
+    _Rule(_V.RELAY_REFUSED, "4(?!21)..", _d("7.32")),
+    # what the relay tells of the reader's provider, word for word; a greylist wants patience, not less mail
+    _Rule(_V.DEFERRED, "4(?!21)..", words=_GREYLISTED, phases=_ABOUT_READER),
+    _Rule(_V.PROVIDER_BUSY, "4(?!54)..", words=_TROUBLED_PROVIDER, phases=_ABOUT_READER),
     # the service as a whole
     _Rule(_V.RELAY_BUSY, "421"),
-    _Rule(_V.RELAY_REFUSED, "4..", _d("7.32")),  # DMARC alignment missing: our own DNS
     _Rule(_V.RELAY_BUSY, "454"),
     _Rule(_V.RELAY_REFUSED, "53[0458]"),
     _Rule(_V.RELAY_REFUSED, "5..", phases=frozenset({Phase.LOGIN, Phase.TLS})),
@@ -133,6 +155,8 @@ _RULES: tuple[_Rule, ...] = (
     # about the sender, though some look like 5.1.x
     _Rule(_V.RELAY_REFUSED, "5..", _d("1.7", "1.8", "7.515", "7.26", "7.60", "3.4")),
     _Rule(_V.RELAY_REFUSED, "552", words=_TOO_BIG),
+    # as 452 4.5.3: with one recipient a mail it means too many at present (RFC 5321 §4.5.3.1.10)
+    _Rule(_V.RELAY_BUSY, "552", words=r"too many (?:recipients|rcpt)", phases=frozenset({Phase.RCPT})),
     _Rule(_V.RELAY_REFUSED, "5..", phases=frozenset({Phase.MAIL})),
     _Rule(_V.RELAY_REFUSED, "5..", words=_RELAYING, phases=frozenset({Phase.RCPT})),
     # the recipient has not been named yet, or the relay's own disk is full
@@ -152,31 +176,15 @@ def classify(phase: Phase, reply: Reply) -> Verdict:
     return Verdict.DOUBT if phase is Phase.DOT else Verdict.LOST
 
 
-_DEAD_DETAILS = _d("1.1", "1.6", "1.10")
-_UNKNOWN_USER = re.compile(
-    r"(?:user|recipient|mailbox|account|address)[^.;,]{0,60}?"
-    r"(?:unknown|does not exist|doesn.t exist|not found|no longer (?:exists|valid|available)|invalid)"
-    r"|(?:unknown|no such|invalid|nonexistent|non-existent) (?:local )?(?:user|recipient|mailbox|account|address)",
-    re.IGNORECASE,
-)
-_DISABLED = re.compile(r"disabled|inactive|deactivated|closed|no longer (?:active|available|in use)", re.IGNORECASE)
-_ABOUT_US = re.compile(
-    r"spam|spf|dkim|dmarc|block|blacklist|denylist|reputation|polic(?:y|ies)|denied|sender|relay|\brate\b|too many"
-    r"|\bip\b|quota|full",
+_PROVIDER_TEXT = re.compile(
+    r"spam|unsolicited|\bblock|blacklist|denylist|block.?list|spamhaus|\brbl\b|dnsbl|reputation|dmarc|\bspf\b|dkim"
+    r"|polic(?:y|ies)|banned|cloudmark|virus|rejected by (?:content|filter)",
     re.IGNORECASE,
 )
 
 
-def address_is_dead(reply: Reply) -> bool:
-    """Whether a permanent rejection means that the mailbox does not exist, so that nothing more must be sent to it.
-
-    Words about the sender, spam or policy always outweigh a code: a dead address can be found out next time, a
-    living reader who was struck off cannot.
-    """
-    if not 500 <= reply.code <= 599 or reply.code in {552, 530, 534, 535} or _ABOUT_US.search(reply.text):
+def is_block(reply: Reply) -> bool:
+    """Whether a refusal is about policy, content or our reputation, so that the next mail there will meet it, too."""
+    if not 500 <= reply.code <= 599 or reply.detail.startswith(("1.", "2.1", "2.2")):
         return False
-    if reply.detail in _DEAD_DETAILS:
-        return True
-    if reply.detail == "2.1":
-        return (_DISABLED.search(reply.text) or _UNKNOWN_USER.search(reply.text)) is not None
-    return reply.enhanced is None and reply.code in {550, 551, 553} and _UNKNOWN_USER.search(reply.text) is not None
+    return reply.detail.startswith(("7.", "6.")) or _PROVIDER_TEXT.search(reply.text) is not None
