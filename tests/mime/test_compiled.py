@@ -3,34 +3,24 @@ from __future__ import annotations
 import quopri
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
-from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from digest.mime.compiled import compile_body, compile_mail
-from digest.mime.message import Message, build, check
+from digest.mime.compiled import CompiledMail, compile_body, compile_mail
+from digest.mime.message import Message, build, check, personal_fields_of
 from digest.model.errors import MessageInvalid
 from digest.text.slots import CLOSE, OPEN, fill_html, fill_text, marker
 from support.mailcheck import check_message
 from support.mails import a_message
+from support.slotted import NAMES, SLOTTED, VALUE
 
-NAMES = ("email", "signed_up_on", "unsubscribe_url")
 VALUES = {"email": "ann@example.org", "signed_up_on": "1 May 2026", "unsubscribe_url": "https://example.com/u/0.1"}
-ODD = st.sampled_from(
-    [" ", "  ", ".", "..", "=", "=3D", "\n", "\r\n", "\r", "\t", "From ", "é", "日本", "<&'\">", "x" * 80]
-)
-LETTERS = st.characters(exclude_characters=OPEN + CLOSE)
-SLOTTED = st.lists(
-    st.one_of(ODD, st.text(LETTERS, max_size=90), st.sampled_from([marker(name) for name in NAMES])), max_size=25
-).map("".join)
-VALUE = st.lists(st.one_of(ODD, st.text(max_size=90)), max_size=8).map("".join)
 
 
-def personal(message: Message) -> dict[str, Any]:
-    names = ("date", "to_email", "message_id", "unsubscribe_url", "unsubscribe_mailto")
-    return {name: getattr(message, name) for name in names}
+def filled(mail: CompiledMail, values: dict[str, str], message: Message) -> bytes:
+    return mail.head(personal_fields_of(message)) + b"\r\n" + mail.body.fill(values)
 
 
 def built(text: str, html: str | None, values: dict[str, str]) -> bytes:
@@ -39,8 +29,7 @@ def built(text: str, html: str | None, values: dict[str, str]) -> bytes:
 
 def compiled(text: str, html: str | None, values: dict[str, str]) -> bytes:
     message = a_message(text=text, html=html)
-    head, body = compile_mail(message).fill(values, **personal(message))
-    return head + b"\r\n" + body
+    return filled(compile_mail(message), values, message)
 
 
 def contents(wire: bytes) -> list[tuple[str, bytes]]:
@@ -110,8 +99,7 @@ def test_one_compiled_mail_serves_many_readers():
             unsubscribe_url=f"https://news.example.com/u/{number}",
             unsubscribe_mailto=None if number % 2 else f"mailto:u+{number}@example.com",
         )
-        head, body = mail.fill(values, **personal(message))
-        wire = head + b"\r\n" + body
+        wire = filled(mail, values, message)
 
         assert contents(wire) == contents(build(message))
         assert headers(wire) == headers(build(message))
@@ -172,5 +160,5 @@ def test_a_reader_whose_fields_would_break_a_standard_is_refused_alone(changes: 
     mail = compile_mail(a_message())
 
     with pytest.raises(MessageInvalid):
-        mail.fill({}, **personal(a_message(**changes)))
-    assert mail.fill({}, **personal(a_message()))
+        filled(mail, {}, a_message(**changes))
+    assert filled(mail, {}, a_message())

@@ -60,8 +60,10 @@ def test_the_tags_are_as_they_should_be():
     assert (found["d"], found["s"], found["t"]) == ("example.com", "r2026", str(int(AT.timestamp())))
     assert not {"l", "x"} & found.keys()
     assert found["h"].split(":") == [
-        *("from", "to", "subject", "date", "message-id", "reply-to", "mime-version", "content-type", "list-id"),
-        *("list-unsubscribe", "list-unsubscribe-post", "feedback-id", "from", "subject", "date", "to"),
+        *("from", "subject", "reply-to", "mime-version", "content-type", "list-id", "list-unsubscribe-post"),
+        *("feedback-id", "date", "to", "message-id", "list-unsubscribe"),
+        *("from", "to", "subject", "date", "message-id", "reply-to", "mime-version", "content-type"),
+        *("content-transfer-encoding", "list-unsubscribe", "list-unsubscribe-post"),
     ]
 
 
@@ -90,6 +92,10 @@ def test_signing_twice_gives_the_same_bytes():
         (b"\r\nTo: ", b"\r\nTo: eve@example.org\r\nTo: "),
         (b"\r\nTo: ", b"\r\nSubject: Win\r\nTo: "),
         (b"\r\nTo: ", b"\r\nDate: Sun, 22 Nov 2026 09:00:00 +0000\r\nTo: "),
+        (b"\r\nTo: ", b"\r\nList-Unsubscribe: <https://evil.example.org/>\r\nTo: "),
+        (b"\r\nTo: ", b"\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\nTo: "),
+        (b"\r\nTo: ", b"\r\nContent-Type: text/html\r\nTo: "),
+        (b"\r\nTo: ", b"\r\nContent-Transfer-Encoding: base64\r\nTo: "),
     ],
 )
 def test_changing_or_adding_what_is_signed_breaks_both(old: bytes, new: bytes):
@@ -121,6 +127,19 @@ def test_any_mail_we_build_verifies(subject: str, name: str, text: str, html: st
 
 def test_a_mail_to_an_international_address_verifies():
     assert verifies(signed(build(a_message(to_email="jörg@example.org"))), KEYS) == [True, True]
+
+
+def test_a_prepared_signer_signs_as_the_signer_does():
+    head, _, body = build(a_message()).partition(b"\r\n\r\n")
+    fields = re.findall(rb"[!-9;-~]+:.*\r\n(?: .*\r\n)*", head + b"\r\n")
+    own = [line for line in fields if line.startswith((b"To:", b"Date:", b"Message-ID:", b"List-Unsubscribe:"))]
+    shared = [line for line in fields if line not in own]
+    prepared = Signer(KEYS).prepare(b"".join(shared))
+
+    assert len(own) == 4
+    assert prepared.sign(b"".join(own), body, at=AT) == Signer(KEYS).sign(head + b"\r\n", body, at=AT)
+    with pytest.raises(MessageInvalid, match="stands twice"):
+        prepared.sign(b"From: x@example.com\r\n", body, at=AT)
 
 
 def test_a_field_that_stands_twice_is_not_signed():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.smtp.replies import Phase, Reply, Verdict, address_is_dead, classify
+from digest.smtp.replies import Phase, Reply, Verdict, classify, is_block
 
 
 def reply(line: str) -> Reply:
@@ -45,6 +45,9 @@ def reply(line: str) -> Reply:
         (Phase.RCPT, "451 4.7.1 greylisted", Verdict.DEFERRED),
         (Phase.RCPT, "450 greylisted", Verdict.DEFERRED),
         (Phase.RCPT, "452 4.5.3 too many recipients", Verdict.RELAY_BUSY),
+        (Phase.RCPT, "552 too many recipients", Verdict.RELAY_BUSY),
+        (Phase.CONNECT, "421 4.3.2 not now", Verdict.RELAY_BUSY),
+        (Phase.TLS, "454 4.7.0 TLS not available", Verdict.RELAY_BUSY),
         (Phase.RCPT, "452 4.2.2 mailbox full", Verdict.REJECTED),
         (Phase.RCPT, "552 5.2.2 mailbox full", Verdict.REJECTED),
         (Phase.RCPT, "550 5.6.7 needs SMTPUTF8", Verdict.NEEDS_SMTPUTF8),
@@ -84,57 +87,89 @@ def test_the_enhanced_code_is_read_from_any_line_of_the_text():
     assert Reply.parse(550, "5.1.1 no such user").enhanced == "5.1.1"
     assert Reply.parse(550, "Sorry\n5.1.10 null MX").enhanced == "5.1.10"
     assert Reply.parse(550, "see 5.1.1 there").enhanced is None
+    assert Reply.parse(550, "sorry, no mailbox here by that name (#5.1.1)").enhanced == "5.1.1"
+    assert Reply.parse(550, "#5.1.0 Address rejected.").enhanced == "5.1.0"
     assert Reply.parse(550, "5.1.1.4 is an address").enhanced is None
     assert str(Reply.parse(550, "5.1.1 no\nsuch user")) == "550 5.1.1 no such user"
 
 
 @pytest.mark.parametrize(
-    ("line", "dead"),
+    "line",
     [
-        ("550 5.1.1 no such user here", True),
-        ("550 5.1.6 mailbox has moved", True),
-        ("556 5.1.10 recipient address has a null MX", True),
-        ("550 5.2.1 this account has been disabled", True),
-        ("550 5.2.1 receiving mail at a rate that prevents delivery", False),
-        ("550 5.2.1 mailbox not ready", False),
-        ("550 User unknown", True),
-        ("550 No such mailbox", True),
-        ("550 Recipient address does not exist", True),
-        ("550 go away", False),
-        ("550 5.7.1 user unknown", False),
-        ("550 5.1.1 blocked by spam policy", False),
-        ("550 5.4.1 Recipient address rejected: Access denied", False),
-        ("552 5.2.2 user's mailbox full", False),
-        ("450 4.1.1 user unknown", False),
-        ("535 5.7.8 user unknown", False),
-        ("550 5.1.8 sender address does not exist", False),
+        "421 4.7.28 [192.0.2.1] Our system has detected an unusual rate of unsolicited mail - gsmtp",
+        "421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred due to unexpected volume or user complaints",
+        "451 4.7.650 The mail server [192.0.2.1] has been rate limited due to IP reputation: postmaster.live.com",
+        "450 4.7.1 host mx.example.org[192.0.2.9] said: 450 4.7.1 too many messages from you, try again later",
+        "452 4.1.1 <reader@comcast.net> too many recent messages; Try again later comcast",
     ],
 )
-def test_only_undoubted_words_make_an_address_dead(line: str, dead: bool):  # noqa: FBT001 - a table of cases
-    assert address_is_dead(reply(line)) is dead
+def test_what_a_provider_says_of_its_own_limits_slows_the_provider_and_not_the_relay(line: str):
+    assert classify(Phase.RCPT, reply(line)) is Verdict.PROVIDER_BUSY
+    assert classify(Phase.DOT, reply(line)) is Verdict.PROVIDER_BUSY
+    assert classify(Phase.MAIL, reply(line)) is Verdict.RELAY_BUSY
 
 
-def test_no_real_reply_that_is_about_the_sender_makes_an_address_dead(shared_data: Path):
-    """206 replies of 29 providers, labelled: severity 2 and more is the sender's trouble."""
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [
+        # nobody else is named: the relay may mean itself, or this one reader
+        ("451 4.7.1 Try again later", Verdict.DEFERRED),
+        ("421 4.7.0 too many messages, try again later", Verdict.RELAY_BUSY),
+        ("451 4.7.1 <reader@gmail.com>: Greylisted, try again later, says host mx.example.org", Verdict.DEFERRED),
+        (
+            "450 4.2.1 The user is receiving mail at a rate that prevents delivery. See https://support.google.com/mail",
+            Verdict.DEFERRED,
+        ),
+        # Amazon SES, which is a relay: "up to ten minutes"
+        ("454 Throttling failure: Maximum sending rate exceeded.", Verdict.RELAY_BUSY),
+        ("454 Throttling failure: Daily message quota exceeded.", Verdict.RELAY_BUSY),
+    ],
+)
+def test_what_may_be_about_the_relay_or_one_reader_slows_no_provider(line: str, verdict: Verdict):
+    assert classify(Phase.RCPT, reply(line)) is verdict
+
+
+@pytest.mark.parametrize(
+    ("line", "block"),
+    [
+        ("550 5.7.1 Our system has detected that this message is likely unsolicited mail", True),
+        ("554 5.7.1 Service unavailable; client [192.0.2.1] blocked using zen.spamhaus.org", True),
+        ("550 5.7.606 Access denied, banned sending IP", True),
+        ("554 rejecting banned content", True),
+        ("550 5.6.0 media error", True),
+        ("550 5.2.0 Message rejected due to DMARC", True),
+        ("550 5.1.1 no such user, says the spam filter", False),
+        ("550 5.2.1 This mailbox has been blocked due to inactivity", False),
+        ("552 5.2.2 mailbox full", False),
+        ("450 4.7.1 blocked for now", False),
+        ("550 Requested action not taken: mailbox unavailable", False),
+    ],
+)
+def test_a_refusal_for_policy_or_content_is_told_from_one_about_the_mailbox(line: str, block: bool):  # noqa: FBT001 - a table of cases
+    assert is_block(reply(line)) is block
+
+
+def test_real_replies_of_providers_that_throttle_slow_them_and_stop_nothing(shared_data: Path):
+    """Temporary replies of 29 providers; 3 and more is the provider's judgement of the sender."""
     rows = json.loads((shared_data / "mail/smtp-replies/smtp-field-manual.json").read_text())
-    struck_off = [row["text"] for row in rows if row["severity"] >= 2 and address_is_dead(_labelled(row["text"]))]
+    said = [re.sub(r"^smtp;", "", row["text"]).strip() for row in rows if row["severity"] >= 3]
+    throttled = [text for text in said if text.startswith("4") and text[3:4] == " "]
+    verdicts = {text: classify(Phase.RCPT, reply(text)) for text in throttled}
 
-    assert len(rows) > 50
-    assert struck_off == []
+    assert len(throttled) >= 4
+    assert {text for text, verdict in verdicts.items() if verdict is not Verdict.PROVIDER_BUSY} == set()
 
 
-def test_real_replies_about_dead_addresses_are_told_from_all_others(shared_data: Path):
-    rows = json.loads((shared_data / "mail/smtp-replies/diagnostics-labelled-sisimai.json").read_text())
-    rows = [row for row in rows if re.match(r"[245]\d\d[ -]", row["text"])]
-    found = [row for row in rows if address_is_dead(_labelled(row["text"]))]
-    # "filtered" is told from "unknown" by who wrote the bounce, not by its words; "suspend" is a disabled mailbox
-    wrong = [row["text"] for row in found if not row["hard"] and row["reason"] not in {"filtered", "suspend"}]
-    hard = [row for row in rows if row["hard"]]
+def test_real_replies_that_blame_the_sender_are_blocks_or_stop_the_run(shared_data: Path):
+    rows = json.loads((shared_data / "mail/smtp-replies/smtp-field-manual.json").read_text())
+    permanent = [_labelled(row["text"]) for row in rows if row["severity"] >= 3]
+    permanent = [said for said in permanent if said.code >= 500]
+    seen = [said for said in permanent if is_block(said) or classify(Phase.RCPT, said) is Verdict.RELAY_REFUSED]
 
-    assert wrong == []
-    assert len(found) > len(hard) * 0.6
+    assert len(permanent) > 15
+    assert len(seen) >= len(permanent) * 0.85
 
 
 def _labelled(text: str) -> Reply:
-    line = text.removeprefix("smtp;").strip()
-    return Reply.parse(int(line[:3]), line[4:]) if line[:3].isdigit() else Reply.parse(550, line)
+    line = re.sub(r"^smtp;", "", text, flags=re.IGNORECASE).strip()
+    return Reply.parse(int(line[:3]), line[4:]) if re.match(r"\d{3}[ -]", line) else Reply.parse(550, line)

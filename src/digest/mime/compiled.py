@@ -11,17 +11,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from itertools import chain
+from typing import Any
 
 from digest.mime.encode import LINE_MAX, canonical, encode, one_kind_of_line_end, quoted_printable
 from digest.mime.message import (
     Message,
+    PersonalFields,
     SharedHead,
     alternatives_head,
     boundary_of,
     check,
     closing,
     part_opening,
+    personal_fields_of,
     shared_head,
     single_head,
 )
@@ -34,6 +37,10 @@ _SOFT_BREAK = b"=\r\n"
 _BETWEEN = "\0"  # stripped from every value, so it can stand between two of them
 
 
+# A value that is the same in both parts and needs nothing done to it: one line, no escape in HTML or quoted-printable.
+_SAFE = re.compile(r"(?!\.|From )[!#-%(-;?-~]+(?: [!#-%(-;?-~]+)*")
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     """One text: its constants (bytes) and slots (names) in order; without slots the one constant is all of it."""
@@ -44,39 +51,59 @@ class _Part:
     pieces: tuple[bytes | str, ...]
     names: tuple[str, ...]
 
-    def filled(self, values: Mapping[str, str]) -> list[bytes]:
-        if not self.names:
-            return [piece for piece in self.pieces if isinstance(piece, bytes)]
+    def lines(self, values: Mapping[str, str]) -> dict[str, bytes] | None:
+        """What stands in each slot; None when a value is empty: line ends on both sides of it may melt into one."""
         asked = _BETWEEN.join(map(marker, self.names))
-        texts = self.fill_in(asked, values).split(_BETWEEN)
-        if "" in texts:  # then line ends on both sides of it may melt into one
+        texts = self.fill_in(asked, values).split(_BETWEEN) if self.names else []
+        return None if "" in texts else dict(zip(self.names, map(_line, texts), strict=True))
+
+    def filled(self, values: Mapping[str, str]) -> list[bytes]:
+        lines = self.lines(values)
+        if lines is None:
             return [quoted_printable(canonical(self.fill_in(self.source, values)))]
-        lines = dict(zip(self.names, map(_line, texts), strict=True))
         return [lines[piece] if isinstance(piece, str) else piece for piece in self.pieces]
 
 
-@dataclass(frozen=True, slots=True)
 class CompiledBody:
     """A body ready to be filled. ``head`` is the header fields that describe it (RFC 2045)."""
 
-    head: bytes
-    boundary: str
-    plain: _Part
-    rich: _Part | None
+    def __init__(self, head: bytes, boundary: str, plain: _Part, rich: _Part | None) -> None:
+        self.head = head
+        self._parts: tuple[bytes | _Part, ...] = (plain,)
+        self._names = frozenset(plain.names)
+        if rich is not None:
+            openings = (
+                part_opening(boundary, "text/plain", plain.encoding),
+                part_opening(boundary, "text/html", rich.encoding),
+            )
+            self._parts = (openings[0], plain, openings[1], rich, closing(boundary))
+            self._names |= frozenset(rich.names)
+        self._pieces = self._joined()
+        self._places = tuple((at, piece) for at, piece in enumerate(self._pieces) if isinstance(piece, str))
 
     def fill(self, values: Mapping[str, str]) -> bytes:
         """The body of one recipient: ``values`` by slot, not yet escaped. Raises ValueError when one is missing."""
-        if self.rich is None:
-            return b"".join(self.plain.filled(values))
-        return b"".join(
-            [
-                part_opening(self.boundary, "text/plain", self.plain.encoding),
-                *self.plain.filled(values),
-                part_opening(self.boundary, "text/html", self.rich.encoding),
-                *self.rich.filled(values),
-                closing(self.boundary),
-            ]
-        )
+        if not self._names <= values.keys():
+            raise ValueError(f"no value for slot {min(self._names - values.keys())!r}")
+        if not all(len(value) < LINE_MAX and _SAFE.fullmatch(value) for value in values.values()):
+            return b"".join(_flat(part.filled(values) if isinstance(part, _Part) else [part] for part in self._parts))
+        pieces: list[Any] = list(self._pieces)
+        for at, name in self._places:
+            pieces[at] = values[name].encode()
+        return b"".join(pieces)
+
+    def _joined(self) -> tuple[bytes | str, ...]:
+        """Constants and slots of all parts in a row, neighbouring constants as one."""
+        pieces: list[bytes | str] = []
+        for piece in _flat(part.pieces if isinstance(part, _Part) else (part,) for part in self._parts):
+            if pieces and isinstance(piece, bytes) and isinstance(last := pieces[-1], bytes):
+                pieces[-1] = last + piece
+            else:
+                pieces.append(piece)
+        return tuple(pieces)
+
+
+_flat = chain.from_iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +113,14 @@ class CompiledMail:
     shared: SharedHead
     body: CompiledBody
 
-    def fill(
-        self,
-        values: Mapping[str, str],
-        *,
-        date: datetime,
-        to_email: str,
-        message_id: str,
-        unsubscribe_url: str,
-        unsubscribe_mailto: str | None,
-    ) -> tuple[bytes, bytes]:
-        """Header block (without the empty line behind it) and body of one message. Raises MessageInvalid."""
-        head = self.shared.fill(
-            date=date,
-            to_email=to_email,
-            message_id=message_id,
-            unsubscribe_url=unsubscribe_url,
-            unsubscribe_mailto=unsubscribe_mailto,
-        )
-        return head + self.body.head, self.body.fill(values)
+    @property
+    def fields(self) -> bytes:
+        """The header fields that all its messages share, those that describe the content among them."""
+        return self.shared.fields + self.body.head
+
+    def head(self, own: PersonalFields) -> bytes:
+        """The header block of one message, without the empty line behind it."""
+        return self.shared.fill(own) + self.body.head
 
 
 def compile_mail(message: Message) -> CompiledMail:
@@ -115,14 +131,7 @@ def compile_mail(message: Message) -> CompiledMail:
     """
     made = CompiledMail(shared_head(message), compile_body(message.text, message.html, boundary=boundary_of(message)))
     sources = message.text + (message.html or "")
-    head, body = made.fill(
-        dict.fromkeys(slots_in(sources), "x"),
-        date=message.date,
-        to_email=message.to_email,
-        message_id=message.message_id,
-        unsubscribe_url=message.unsubscribe_url,
-        unsubscribe_mailto=message.unsubscribe_mailto,
-    )
+    head, body = made.head(personal_fields_of(message)), made.body.fill(dict.fromkeys(slots_in(sources), "x"))
     check(b"%b\r\n%b" % (head, body), smtputf8=not message.to_email.rpartition("@")[0].isascii())
     return made
 

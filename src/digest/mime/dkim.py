@@ -1,8 +1,9 @@
 """DKIM signatures (RFC 6376, 8463): which fields they cover, and the bytes of the fields themselves.
 
 Rules of this file: ``c=relaxed/relaxed``, never ``l=`` nor ``x=``. Both algorithms are deterministic and ``t=`` is
-given, so the same message gets the same signature on every attempt. From, Subject, Date and To are named once more
-than they occur (RFC 6376 §8.15): adding another one breaks the signature. No file is read here.
+given, so the same message gets the same signature on every attempt. What a mail program shows, reads the content by
+or offers to click is named once more than it occurs (RFC 6376 §5.4.2, §8.15): adding another one breaks the signature.
+No file is read here.
 """
 
 from __future__ import annotations
@@ -30,12 +31,16 @@ RSA_BITS_MIN = 2048  # RFC 8301 §3.2 asks for it of signers, and refuses less t
 _LINE = 72
 _TXT_STRING_MAX = 255  # RFC 1035 §3.3: one string of a TXT record
 
-_SIGNED = (
-    *(b"from", b"to", b"subject", b"date", b"message-id", b"reply-to"),
-    *(b"mime-version", b"content-type", b"content-transfer-encoding"),
-    *(b"list-id", b"list-unsubscribe", b"list-unsubscribe-post", b"list-archive", b"list-help", b"feedback-id"),
+# In the order in which they are hashed: first what all mails of an issue share, so that it is hashed once.
+_SHARED = (
+    *(b"from", b"subject", b"reply-to", b"mime-version", b"content-type", b"content-transfer-encoding"),
+    *(b"list-id", b"list-unsubscribe-post", b"list-archive", b"list-help", b"feedback-id"),
 )
-_OVERSIGNED = (b"from", b"subject", b"date", b"to")
+_PERSONAL = (b"date", b"to", b"message-id", b"list-unsubscribe")
+_OVERSIGNED = (
+    *(b"from", b"to", b"subject", b"date", b"message-id", b"reply-to"),
+    *(b"mime-version", b"content-type", b"content-transfer-encoding", b"list-unsubscribe", b"list-unsubscribe-post"),
+)
 _BLANKS = re.compile(rb"[ \t]+")
 _PADDING, _PREHASHED = PKCS1v15(), Prehashed(hashes.SHA256())
 
@@ -127,19 +132,44 @@ class Signer:
         ``head`` is the header block without the empty line; ``body`` is already in relaxed form, as everything from
         this room is; ``at`` is the time of the first attempt. Raises MessageInvalid for a field that stands twice.
         """
-        fields = _relaxed_fields(head)
-        names = tuple(name for name in _SIGNED if name in fields)
-        signed = b"".join([fields[name] for name in names])
+        return self.prepare(head).sign(b"", body, at=at)
+
+    def prepare(self, shared: bytes) -> PreparedSigner:
+        """A signer for mails that share these header fields."""
+        return PreparedSigner(self._keys, shared)
+
+
+class PreparedSigner:
+    """Signs mails that share header fields, which are hashed once. Threads may share it."""
+
+    def __init__(self, keys: Sequence[DkimKey], shared: bytes) -> None:
+        self._keys = keys
+        self._fields = _relaxed_fields(shared)
+        names = [name for name in _SHARED if name in self._fields]
+        self._names = tuple(names)
+        self._hashed = hashlib.sha256(b"".join([self._fields[name] for name in names]))
+
+    def sign(self, own: bytes, body: bytes, *, at: datetime) -> bytes:
+        """As `Signer.sign`; ``own`` is the header fields of this mail alone, in any order."""
+        fields = _relaxed_fields(own)
+        if twice := fields.keys() & self._fields.keys():
+            raise _stands_twice(min(twice))
+        fields = self._fields | fields
+        names = [name for name in _PERSONAL if name in fields]
+        hashed = self._hashed.copy()
+        hashed.update(b"".join([fields[name] for name in names]))
         # RFC 6376 §3.4.4: empty lines at the end do not count; a mail with an empty text is nothing else.
         body_hash = _base64(hashlib.sha256(b"" if body == b"\r\n" else body).digest())
+        listed = _named((*self._names, *names))
         made = []
         for key in self._keys:
             tags = b"v=1; a=%b; c=relaxed/relaxed; t=%d;\r\n d=%b; s=%b;\r\n h=%b;\r\n bh=%b;\r\n b=" % (
                 *(key.algorithm.encode(), int(at.timestamp()), key.domain.encode(), key.selector.encode()),
-                *(_named(names), body_hash),
+                *(listed, body_hash),
             )
-            own = b"dkim-signature:" + tags.replace(b"\r\n ", b" ")
-            coded = _base64(key.sign(hashlib.sha256(signed + own).digest()))
+            digest = hashed.copy()
+            digest.update(b"dkim-signature:" + tags.replace(b"\r\n ", b" "))
+            coded = _base64(key.sign(digest.digest()))
             lines = [coded[start : start + _LINE] for start in range(0, len(coded), _LINE)]
             made.append(b"DKIM-Signature: %b%b\r\n" % (tags, b"\r\n ".join(lines)))
         return b"".join(made)
@@ -155,9 +185,13 @@ def _relaxed_fields(head: bytes) -> dict[bytes, bytes]:
         name, _, value = line.partition(b":")
         key = name.strip().lower()
         if key in fields:
-            raise MessageInvalid(f"the header field {name[:40].decode('ascii', 'replace')} stands twice")
+            raise _stands_twice(name)
         fields[key] = b"%b:%b\r\n" % (key, value.strip(b" "))
     return fields
+
+
+def _stands_twice(name: bytes) -> MessageInvalid:
+    return MessageInvalid(f"the header field {name[:40].decode('ascii', 'replace')} stands twice")
 
 
 @lru_cache(maxsize=64)

@@ -49,6 +49,8 @@ def mailbox(name: str, display: str, email: str) -> bytes:
     A non-ASCII local part is written as UTF-8 (RFC 6532), the only thing here that is not 7bit.
     """
     address = header_address(email)
+    if not display:
+        return _fold(name, [address])
     phrase = _phrase(clean(display), first=LINE_SOFT - len(name) - 2)
     return _fold(name, [*phrase, f"<{address}>"] if phrase else [address])
 
@@ -163,6 +165,6 @@ def _fold(name: str, tokens: list[str]) -> bytes:
             line = f"{line} {token}"
     lines.append(line)
     raw = "\r\n".join(lines).encode() + b"\r\n"
-    if any(len(one) > LINE_HARD for one in raw.split(b"\r\n")):
+    if len(raw) > LINE_HARD and any(len(one) > LINE_HARD for one in raw.split(b"\r\n")):
         raise MessageInvalid(f"{name} needs a line of more than {LINE_HARD} octets", hint="shorten the address or URL")
     return raw

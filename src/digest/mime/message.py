@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from digest.mime import headers as field
@@ -73,12 +74,38 @@ def boundary_of(message: Message) -> str:
 
 def head(message: Message) -> bytes:
     """All header fields but those that describe the content, in a fixed order."""
-    return shared_head(message).fill(
+    return shared_head(message).fill(personal_fields_of(message))
+
+
+def personal_fields_of(message: Message) -> PersonalFields:
+    """The personal fields of a message that is given whole."""
+    return personal_fields(
         date=message.date,
         to_email=message.to_email,
         message_id=message.message_id,
         unsubscribe_url=message.unsubscribe_url,
         unsubscribe_mailto=message.unsubscribe_mailto,
+    )
+
+
+class PersonalFields(NamedTuple):
+    """The header fields that differ by recipient (and by the hour of the first attempt), each with its CRLF."""
+
+    date: bytes
+    to: bytes
+    message_id: bytes
+    unsubscribe: bytes
+
+
+def personal_fields(
+    *, date: datetime, to_email: str, message_id: str, unsubscribe_url: str, unsubscribe_mailto: str | None
+) -> PersonalFields:
+    """The personal fields of one message. Raises MessageInvalid."""
+    return PersonalFields(
+        _date_field(date),
+        field.mailbox("To", "", to_email),
+        field.structured("Message-ID", _matching(_MESSAGE_ID, message_id, "Message-ID")),
+        _unsubscribe_field(unsubscribe_url, unsubscribe_mailto),
     )
 
 
@@ -91,28 +118,24 @@ class SharedHead:
     lists: bytes
     rest: bytes
 
-    def fill(
-        self,
-        *,
-        date: datetime,
-        to_email: str,
-        message_id: str,
-        unsubscribe_url: str,
-        unsubscribe_mailto: str | None,
-    ) -> bytes:
-        """The fields of one message. Raises MessageInvalid."""
-        return b"".join(
-            (
-                _date_field(date),
-                self.sender,
-                field.mailbox("To", "", to_email),
-                self.subject,
-                field.structured("Message-ID", _matching(_MESSAGE_ID, message_id, "Message-ID")),
-                self.lists,
-                _unsubscribe_field(unsubscribe_url, unsubscribe_mailto),
-                self.rest,
-            )
+    def fill(self, own: PersonalFields) -> bytes:
+        """The fields of one message."""
+        stretches = (
+            own.date,
+            self.sender,
+            own.to,
+            self.subject,
+            own.message_id,
+            self.lists,
+            own.unsubscribe,
+            self.rest,
         )
+        return b"".join(stretches)
+
+    @property
+    def fields(self) -> bytes:
+        """All of them, without the personal ones."""
+        return b"".join((self.sender, self.subject, self.lists, self.rest))
 
 
 def shared_head(message: Message) -> SharedHead:

@@ -6,10 +6,12 @@ a leased row whose lease expires is provably unsent and goes back to pending.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from random import Random
+
+from digest.model.mailbox import Hindrance
 
 
 class DeliveryState(StrEnum):
@@ -30,7 +32,8 @@ TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
     # pending → failed: the issue expired before anybody could try; → unknown: the resend of a doubt is given up
     _S.PENDING: frozenset({_S.LEASED, _S.SKIPPED, _S.FAILED, _S.UNKNOWN}),
     _S.LEASED: frozenset({_S.PENDING, _S.SENDING, _S.SKIPPED, _S.UNKNOWN}),
-    # sending → pending: the connection died, or the relay refused us, before the final dot was written
+    # sending → pending: the connection died, or the relay refused us, before the final dot was written; where the
+    # issue has ended meanwhile it is skipped from there, as a deferred one is, in the same transaction
     _S.SENDING: frozenset({_S.SENT, _S.DEFERRED, _S.FAILED, _S.UNKNOWN, _S.PENDING}),
     _S.DEFERRED: frozenset({_S.PENDING, _S.FAILED, _S.SKIPPED, _S.UNKNOWN}),
     # unknown → sent: a late reply, or an operator who knows (`digest issue settle`)
@@ -49,6 +52,7 @@ class FailReason(StrEnum):
     REJECTED = "rejected"
     EXPIRED = "expired"
     UNSUBSCRIBED = "unsubscribed"
+    SUPPRESSED = "suppressed"
     CANCELLED = "cancelled"
     CLOSED = "closed"
     SETTLED = "settled"
@@ -69,6 +73,7 @@ class Recipient:
     """A claimed delivery with all that filling its message takes. In memory only.
 
     ``first_attempt_at`` is set once the delivery was marked before: the Date header never changes on retry.
+    ``is_hindered``: earlier mail to this reader met something that an accepted one takes off the record.
     """
 
     issue_id: int
@@ -81,11 +86,16 @@ class Recipient:
     locale: str
     token_id: str
     signed_up_at: datetime
+    is_hindered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one attempt. ``state`` is the next delivery state; codes are the relay's own."""
+    """What became of one attempt. ``state`` is the next delivery state; codes are the relay's own.
+
+    What it means for the address: it is dead, or ``hindrance`` stood in the way, or mail was taken and what did
+    before ``is_over``. ``email_hash`` names the address where it may have to be suppressed.
+    """
 
     subscriber_id: int
     state: DeliveryState
@@ -97,6 +107,9 @@ class Outcome:
     reason: FailReason | None = None
     retry_at: datetime | None = None
     address_is_dead: bool = False
+    hindrance: Hindrance | None = None
+    is_over: bool = False
+    email_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +137,14 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class ChunkRef:
-    """A unit of work for a worker: up to 1000 deliveries of one issue."""
+    """A unit of work for a worker: up to 1000 deliveries of one issue.
+
+    ``priority`` is the issue's: 0 for bulk, more overtakes. It is no part of what the chunk is.
+    """
 
     issue_id: int
     chunk: int
+    priority: int = field(default=0, compare=False)
 
 
 def backoff(attempt: int, *, first: timedelta, rng: Random) -> timedelta:

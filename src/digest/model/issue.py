@@ -79,7 +79,7 @@ class Verdict(StrEnum):
 class Issue:
     """One edition; ``[window_from, window_to)`` are first-seen instants, ``number`` is given on composing.
 
-    Nothing of it goes out from ``expires_at`` on.
+    Nothing of it goes out from ``expires_at`` on. ``priority`` 0 is bulk; an issue with more overtakes it.
     """
 
     id: int
@@ -100,6 +100,7 @@ class Issue:
     sending_at: datetime | None
     closed_at: datetime | None
     expires_at: datetime | None = None
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
