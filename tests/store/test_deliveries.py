@@ -9,7 +9,7 @@ from sqlalchemy import insert, select, update
 
 from digest.model.delivery import DeliveryState, FailReason, OnDoubt, Outcome
 from digest.model.issue import IssueState, RenditionKey
-from digest.store import deliveries, issues, renditions, subscriptions
+from digest.store import deliveries, issues, renditions, standing, subscriptions
 from digest.store.engine import Store, Tx
 from digest.store.tables import delivery, subscription_topic
 from support.factories import make_publication, make_topic
@@ -24,7 +24,7 @@ def claim(tx: Tx, issue_id: int, *, lease: str = "one", limit: int = 500, later:
 
 
 def mark(tx: Tx, issue_id: int, ids: list[int], *, lease: str = "one"):
-    return deliveries.mark(tx, issue_id, lease=lease, lease_for=MINUTE, subscriber_ids=ids, now=tx.now())
+    return deliveries.mark(tx, issue_id, lease=lease, subscriber_ids=ids, now=tx.now())
 
 
 def outcome(tx: Tx, subscriber_id: int, state: DeliveryState = S.SENT, **more: Any) -> Outcome:
@@ -33,7 +33,7 @@ def outcome(tx: Tx, subscriber_id: int, state: DeliveryState = S.SENT, **more: A
 
 def counts(store: Store, issue_id: int) -> dict[str, int]:
     with store.read() as tx:
-        return {state.value: count for state, count in deliveries.tally(tx, issue_id).counts.items() if count}
+        return {state.value: count for state, count in standing.tally(tx, issue_id).counts.items() if count}
 
 
 def test_fan_out_makes_one_delivery_for_every_active_reader_and_freezes_the_audience(store: Store):
@@ -82,7 +82,7 @@ def test_readers_get_the_rendition_of_exactly_their_topics(store: Store):
 
     assert got == {1: made[keys[0]], 2: made[keys[1]], 3: None, 4: made[EVERYTHING]}
     with store.read() as tx:
-        assert deliveries.tally(tx, issue.id).failures == {"no-matching-news": 1}
+        assert standing.tally(tx, issue.id).failures == {"no-matching-news": 1}
 
 
 def test_a_delivery_is_claimed_by_one_lease_only(store: Store):
@@ -140,7 +140,7 @@ def test_a_reader_who_left_is_neither_claimed_nor_marked_and_is_skipped_with_the
         assert deliveries.skip_departed(tx, issue.id, chunk=0) == 2
         assert [one.subscriber_id for one in claim(tx, issue.id, lease="two")] == [2]
     with store.read() as tx:
-        assert deliveries.tally(tx, issue.id).failures == {"unsubscribed": 2}
+        assert standing.tally(tx, issue.id).failures == {"unsubscribed": 2}
 
 
 def test_marking_keeps_the_instant_of_the_first_attempt(store: Store):
@@ -180,7 +180,7 @@ def test_a_leased_row_whose_lease_lapsed_is_free_again_and_a_sending_one_is_in_d
 
     assert counts(store, issue.id) == {"pending": 1, "unknown": 1}
     with store.read() as tx:
-        assert deliveries.in_doubt(tx, issue.id) == [(1, "reader1@example.com")]
+        assert standing.in_doubt(tx, issue.id) == [(1, "reader1@example.com")]
 
 
 def test_a_late_but_definite_reply_settles_a_doubt(store: Store):
@@ -239,7 +239,7 @@ def test_the_tally_names_failures_with_the_relays_codes(store: Store):
             for key in (1, 2)
         ]
         deliveries.record(tx, issue.id, lease="one", outcomes=[*failed, outcome(tx, 3)])
-        tally = deliveries.tally(tx, issue.id)
+        tally = standing.tally(tx, issue.id)
 
     assert tally.failures == {"rejected 550 5.1.1": 2}
     assert tally.open_count == 0
@@ -248,9 +248,9 @@ def test_the_tally_names_failures_with_the_relays_codes(store: Store):
 def test_a_row_that_contradicts_its_state_is_found(store: Store):
     issue = sending_issue(store, 2)
     with store.write() as tx:
-        assert deliveries.unexplained(tx, issue.id) == 0
+        assert standing.unexplained(tx, issue.id) == 0
         tx.connection.execute(update(delivery).where(delivery.c.subscriber_id == 1).values(state="sent"))
-        assert deliveries.unexplained(tx, issue.id) == 1
+        assert standing.unexplained(tx, issue.id) == 1
 
 
 def test_work_remains_while_a_doubt_will_be_resent(store: Store):
@@ -260,5 +260,5 @@ def test_work_remains_while_a_doubt_will_be_resent(store: Store):
         mark(tx, issue.id, [1])
         deliveries.record(tx, issue.id, lease="one", outcomes=[outcome(tx, 1, S.UNKNOWN)])
 
-        assert deliveries.remains(tx, issue.id, on_doubt=OnDoubt.RESEND)
-        assert not deliveries.remains(tx, issue.id, on_doubt=OnDoubt.HOLD)
+        assert standing.remains(tx, issue.id, on_doubt=OnDoubt.RESEND)
+        assert not standing.remains(tx, issue.id, on_doubt=OnDoubt.HOLD)

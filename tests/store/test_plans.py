@@ -9,14 +9,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text, update
+from sqlalchemy import event, insert, text, update
 
 from digest.model.delivery import DeliveryState, OnDoubt, Outcome
 from digest.model.issue import Issue
-from digest.store import deliveries
+from digest.model.notice import NewNotice, NoticeKind
+from digest.store import deliveries, notices, publications, renditions, standing
 from digest.store.engine import Store, Tx
-from digest.store.tables import delivery
-from support.sending import sending_issue
+from digest.store.tables import delivery, notice
+from support.sending import EVERYTHING, composed_issue, sending_issue
 
 READERS, CHUNK = 2000, 50
 LEASE = {"lease": "one", "lease_for": timedelta(minutes=1)}
@@ -24,12 +25,17 @@ LEASE = {"lease": "one", "lease_for": timedelta(minutes=1)}
 
 @pytest.fixture
 def issue(store: Store) -> Issue:
-    """An issue in forty chunks, most of it sent, one chunk claimed, and the planner told about it."""
+    """An issue in forty chunks, most of it sent, one chunk claimed; and older ones that are done."""
     made = sending_issue(store, READERS, chunk_size=CHUNK)
     with store.write() as tx:
+        publication = publications.by_id(tx, made.publication_id)
+        for day in (18, 19, 20, 21):
+            older = composed_issue(tx, publication, day=day)
+            rendition = renditions.of_issue(tx, older.id)[0].id
+            deliveries.fan_out(tx, older, {EVERYTHING: rendition}, chunk_size=CHUNK, now=tx.now())
+            tx.connection.execute(update(delivery).where(delivery.c.issue_id == older.id).values(state="sent"))
         tx.connection.execute(update(delivery).where(delivery.c.chunk >= 10).values(state="sent"))
         deliveries.claim(tx, made.id, chunk=0, limit=CHUNK, now=tx.now(), **LEASE)
-        tx.connection.execute(text("ANALYZE"))
     return made
 
 
@@ -46,8 +52,8 @@ def statements(tx: Tx) -> Iterator[list[tuple[str, Any]]]:
     event.remove(tx.connection, "before_cursor_execute", note)
 
 
-def plans(store: Store, act: Callable[[Tx], object]) -> str:
-    """The plans of every statement on deliveries that ``act`` runs."""
+def plans(store: Store, act: Callable[[Tx], object], *, on: str = "delivery") -> str:
+    """The plans of every statement on a table that ``act`` runs."""
     lines: list[str] = []
     with store.write() as tx:
         with statements(tx) as seen:
@@ -57,16 +63,16 @@ def plans(store: Store, act: Callable[[Tx], object]) -> str:
             tx.connection.execute(text("SET LOCAL enable_seqscan = off"))
         explain = "EXPLAIN " if tx.is_postgres else "EXPLAIN QUERY PLAN "
         for sql, parameters in seen:
-            if "delivery" in sql:
+            if on in sql:
                 rows = tx.connection.exec_driver_sql(explain + sql, parameters)
                 lines += [row[0] if tx.is_postgres else row[3] for row in rows]
     return "\n".join(lines)
 
 
-def check(plan: str, *indexes: str) -> None:
-    """No statement walks through all deliveries, and one of ``indexes`` is what leads to the rows."""
+def check(plan: str, *indexes: str, on: str = "delivery") -> None:
+    """No statement walks through all rows of the table, and one of ``indexes`` is what leads to the rows."""
     found = set(re.findall(r"(?:USING (?:COVERING )?INDEX|Scan using|Index Scan on) (\w+)", plan))
-    scans = re.findall(r"^SCAN delivery\b.*|Seq Scan on delivery\b.*", plan, flags=re.MULTILINE)
+    scans = re.findall(rf"^SCAN {on}\b(?! USING).*|Seq Scan on {on}\b.*", plan, flags=re.MULTILINE)
 
     assert scans == []
     assert found.intersection(indexes), plan
@@ -83,12 +89,12 @@ def test_claiming_reads_one_chunk_by_the_index_of_open_deliveries(store: Store, 
     check(plan, "ix_delivery_open")
 
 
-def test_marking_and_renewing_find_their_rows_by_key_or_lease(store: Store, issue: Issue):
+def test_marking_finds_its_rows_by_their_key(store: Store, issue: Issue):
     plan = plans(
-        store, lambda tx: deliveries.mark(tx, issue.id, subscriber_ids=list(range(1, 21)), now=tx.now(), **LEASE)
+        store, lambda tx: deliveries.mark(tx, issue.id, subscriber_ids=list(range(1, 21)), now=tx.now(), lease="one")
     )
 
-    check(plan, "ix_delivery_lease")
+    check(plan, "pk_delivery", "sqlite_autoindex_delivery_1")
 
 
 def test_renewing_and_releasing_find_what_a_lease_holds_by_its_index(store: Store, issue: Issue):
@@ -98,7 +104,7 @@ def test_renewing_and_releasing_find_what_a_lease_holds_by_its_index(store: Stor
 
 def test_recording_finds_each_row_by_its_key_or_its_lease(store: Store, issue: Issue):
     def record(tx: Tx) -> None:
-        deliveries.mark(tx, issue.id, subscriber_ids=[1, 2], now=tx.now(), **LEASE)
+        deliveries.mark(tx, issue.id, subscriber_ids=[1, 2], now=tx.now(), lease="one")
         outcomes = [Outcome(key, DeliveryState.SENT, tx.now(), reply_code=250) for key in (1, 2)]
         assert deliveries.record(tx, issue.id, lease="one", outcomes=outcomes) == 2
 
@@ -113,8 +119,31 @@ def test_looking_for_work_reads_open_deliveries_only(store: Store, issue: Issue)
     looks: list[Callable[[Tx], object]] = [
         lambda tx: deliveries.sweep(tx, issue.id, on_doubt=OnDoubt.RESEND, now=tx.now()),
         lambda tx: deliveries.ready_chunks(tx, issue.id, now=tx.now()),
-        lambda tx: deliveries.remains(tx, issue.id, on_doubt=OnDoubt.RESEND),
-        lambda tx: deliveries.next_wake(tx, issue.id),
+        lambda tx: standing.remains(tx, issue.id, on_doubt=OnDoubt.RESEND),
+        lambda tx: standing.next_wake(tx, issue.id, on_doubt=OnDoubt.RESEND),
     ]
     for look in looks:
         check(plans(store, look), "ix_delivery_open")
+
+
+def test_looking_for_notices_reads_open_ones_only(store: Store, issue: Issue):
+    """Each session looks every second, and what is over is kept for a month."""
+    over = {"kind": "test", "publication_id": issue.publication_id, "email": "a@example.org", "language": "en"}
+    over |= {"subject": "s", "text": "t", "created_at": issue.created_at, "expires_at": issue.created_at}
+    new = NewNotice(
+        NoticeKind.TEST, "open", issue.publication_id, "a@example.org", "a@example.org", "en", "s", "t", None
+    )
+    with store.write() as tx:
+        rows = [{**over, "dedupe_key": f"over:{number}", "state": "sent"} for number in range(2000)]
+        tx.connection.execute(insert(notice), rows)
+        notices.enqueue(tx, new, now=tx.now())
+        tx.connection.execute(text("ANALYZE"))
+    looks: list[Callable[[Tx], object]] = [
+        lambda tx: notices.wants_work(tx, now=tx.now()),
+        lambda tx: notices.sweep(tx, now=tx.now()),
+        lambda tx: notices.claim(tx, lease="one", lease_for=LEASE["lease_for"], limit=10, now=tx.now()),
+        lambda tx: notices.renew(tx, now=tx.now(), **LEASE),
+    ]
+    for look in looks:
+        check(plans(store, look, on="notice"), "ix_notice_open", on="notice")
+    check(plans(store, lambda tx: notices.has_old(tx, now=tx.now()), on="notice"), "ix_notice_created_at", on="notice")

@@ -1,126 +1,66 @@
-"""Deliveries: fan-out, claim, mark, record, sweep. The proof that nobody is mailed twice lives here.
+"""Deliveries: claim, mark, record, sweep. The proof that nobody is mailed twice lives here.
 
 Bars against double sending (architecture 2.5): the key (issue, subscriber) makes fan-out repeatable; `claim` hands
 each row to one lease; `mark` is committed before the first byte of a row and only for its own lease; `record`
 writes only under that lease, so a worker that was presumed dead writes into nothing. Every statement that moves
 a row also asks for the state it moves from, and `claim` and `mark` ask that the issue is still sending and the
-reader still subscribed, which is how pausing and leaving reach every worker.
+reader still subscribed and not suppressed, which is how pausing, leaving and bouncing reach every worker.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Exists, and_, bindparam, exists, func, literal, or_, select, text, update
-
-from digest.model.delivery import OPEN, DeliveryState, FailReason, Marked, OnDoubt, Outcome, Recipient, Tally
-from digest.model.issue import Issue, IssueState, RenditionKey
-from digest.model.subscriber import SubscriptionState
-from digest.store.engine import Tx
-from digest.store.publications import insert_or_ignore
-from digest.store.tables import (
-    delivery,
-    issue,
-    publication,
-    subscriber,
-    subscription,
-    subscription_topic,
-    topic,
+from sqlalchemy import (
+    ColumnElement,
+    Exists,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
 )
+
+from digest.model.delivery import OPEN, DeliveryState, FailReason, Marked, OnDoubt, Outcome, Recipient
+from digest.model.issue import IssueState
+from digest.model.subscriber import SubscriptionState
+from digest.store import endings, fanout, suppressions
+from digest.store import outcomes as outcome_rows
+from digest.store.engine import Tx
+from digest.store.tables import NOT_DONE, delivery, hindrance, issue, publication, subscriber, subscription
 
 _S = DeliveryState
 
-#: How long an in-doubt delivery waits before it is sent once more (mail-standards 2b).
+#: How long an in-doubt delivery waits before it is sent once more, unless said otherwise (mail-standards 2b).
 DOUBT_PAUSE = timedelta(minutes=15)
 
-#: The condition of `ix_delivery_open` in its own words: SQLite takes a partial index only for a statement that
-#: repeats its condition as it stands (bound values prove nothing to it). tests/store/test_plans.py checks it.
-_NOT_DONE = text("delivery.state IN ('pending', 'leased', 'sending', 'deferred', 'unknown')")
+
+#: Making deliveries has a file of its own.
+fan_out = fanout.fan_out
 
 
-def fan_out(
-    tx: Tx, issue_: Issue, renditions: Mapping[RenditionKey, int | None], *, chunk_size: int, now: datetime
-) -> int:
-    """Make one delivery for every active reader of the issue's cadence; returns the size of the frozen audience.
-
-    ``renditions``: key → rendition row, or None where the issue has nothing for those topics (then the delivery
-    is skipped with that reason, so that it is on record). Repeatable: existing deliveries are left alone.
-    """
-    first_chunk = 0
-    for key, rendition_id in sorted(renditions.items(), key=lambda pair: pair[0].text()):
-        made = _fan_out_key(tx, issue_, key, rendition_id, first_chunk=first_chunk, chunk_size=chunk_size, now=now)
-        first_chunk += -(-made // chunk_size)
-    audience = tx.connection.execute(
-        select(func.count()).select_from(delivery).where(delivery.c.issue_id == issue_.id)
-    ).scalar_one()
-    tx.connection.execute(update(issue).where(issue.c.id == issue_.id).values(audience=audience))
-    return int(audience)
-
-
-def _fan_out_key(
-    tx: Tx,
-    issue_: Issue,
-    key: RenditionKey,
-    rendition_id: int | None,
-    *,
-    first_chunk: int,
-    chunk_size: int,
-    now: datetime,
-) -> int:
-    rank = func.row_number().over(order_by=subscription.c.subscriber_id) - 1
-    has_news = rendition_id is not None
-    readers = (
-        select(
-            literal(issue_.id),
-            subscription.c.subscriber_id,
-            # `//` truncates on both databases: integers by integers
-            (literal(first_chunk) + rank // chunk_size),
-            literal(rendition_id, delivery.c.rendition_id.type),
-            literal(now, delivery.c.due_at.type),
-            literal((_S.PENDING if has_news else _S.SKIPPED).value),
-            literal(None if has_news else FailReason.NO_MATCHING_NEWS.value, delivery.c.reason.type),
-        )
-        .join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
-        .join(publication, publication.c.id == subscription.c.publication_id)
-        .where(
-            subscription.c.publication_id == issue_.publication_id,
-            subscription.c.cadence == issue_.cadence,
-            subscription.c.state == SubscriptionState.ACTIVE.value,
-            subscription.c.format == key.format,
-            func.coalesce(subscriber.c.locale, publication.c.locale) == key.locale,
-            _chose_exactly(key.topics),
-        )
-    )
-    columns = ["issue_id", "subscriber_id", "chunk", "rendition_id", "due_at", "state", "reason"]
-    statement = insert_or_ignore(tx, delivery).from_select(columns, readers).on_conflict_do_nothing()
-    return int(tx.connection.execute(statement).rowcount)
-
-
-def _chose_exactly(slugs: Sequence[str]) -> ColumnElement[bool]:
-    chosen = (
-        select(func.count())
-        .select_from(subscription_topic)
-        .where(
-            subscription_topic.c.subscriber_id == subscription.c.subscriber_id,
-            subscription_topic.c.publication_id == subscription.c.publication_id,
-        )
-    )
-    total = chosen.scalar_subquery() == len(slugs)
-    if not slugs:
-        return total
-    matching = chosen.join(topic, topic.c.id == subscription_topic.c.topic_id).where(topic.c.slug.in_(slugs))
-    return and_(total, matching.scalar_subquery() == len(slugs))
-
-
-def _issue_is_sending() -> Exists:
-    return exists().where(issue.c.id == delivery.c.issue_id, issue.c.state == IssueState.SENDING.value)
+def issue_is_sending() -> Exists:
+    """The condition that a delivery's issue is being sent, whether its time is up or not."""
+    # Spelled out, so that it can stand in a prepared statement, which has no values of its own.
+    return exists().where(issue.c.id == delivery.c.issue_id, issue.c.state == literal_column("'sending'"))
 
 
 def _is_sending(now: datetime) -> ColumnElement[bool]:
     """Whether the issue is being sent and its time is not up."""
-    return _issue_is_sending().where(or_(issue.c.expires_at.is_(None), issue.c.expires_at > now))
+    return issue_is_sending().where(or_(issue.c.expires_at.is_(None), issue.c.expires_at > now))
+
+
+def is_sending(tx: Tx, issue_id: int, *, now: datetime) -> bool:
+    """Whether the issue is being sent and its time is not up."""
+    in_time = or_(issue.c.expires_at.is_(None), issue.c.expires_at > now)
+    where = (issue.c.id == issue_id, issue.c.state == IssueState.SENDING.value, in_time)
+    return bool(tx.connection.execute(select(exists().where(*where))).scalar_one())
 
 
 def _still_subscribed() -> ColumnElement[bool]:
@@ -132,18 +72,30 @@ def _still_subscribed() -> ColumnElement[bool]:
     )
 
 
+def _may_be_mailed(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
+    """Whether the reader is still subscribed, and the address not suppressed meanwhile."""
+    its_issue = issue.c.id == delivery.c.issue_id
+    is_barred = suppressions.bars(delivery.c.subscriber_id, issue.c.publication_id, its_issue, now=now)
+    return and_(_still_subscribed(), ~is_barred)
+
+
 def skip_departed(tx: Tx, issue_id: int, *, chunk: int) -> int:
-    """Skip the waiting deliveries of a chunk whose readers have left since fan-out; returns how many."""
+    """Skip the waiting deliveries of a chunk whose readers left or were suppressed since fan-out; returns how many."""
+    left = ~_still_subscribed()
     result = tx.connection.execute(
         update(delivery)
         .where(
             delivery.c.issue_id == issue_id,
             delivery.c.chunk == chunk,
-            _NOT_DONE,
+            NOT_DONE,
             delivery.c.state.in_([_S.PENDING.value, _S.DEFERRED.value]),
-            ~_still_subscribed(),
+            ~_may_be_mailed(tx.now()),
         )
-        .values(state=_S.SKIPPED.value, reason=FailReason.UNSUBSCRIBED.value, next_attempt_at=None)
+        .values(
+            state=_S.SKIPPED.value,
+            reason=case((left, FailReason.UNSUBSCRIBED.value), else_=FailReason.SUPPRESSED.value),
+            next_attempt_at=None,
+        )
     )
     return result.rowcount
 
@@ -153,19 +105,19 @@ def claim(
 ) -> list[Recipient]:
     """Lease up to ``limit`` pending deliveries of a chunk to ``lease`` and give all that filling them takes. Bar 4.
 
-    Nothing is claimed unless the issue is sending. Readers who left are never claimed.
+    Nothing is claimed unless the issue is sending. Readers who left or are suppressed are never claimed.
     """
     free = (
         select(delivery.c.subscriber_id)
         .where(
             delivery.c.issue_id == issue_id,
             delivery.c.chunk == chunk,
-            _NOT_DONE,
+            NOT_DONE,
             delivery.c.state == _S.PENDING.value,
             delivery.c.due_at <= now,
             or_(delivery.c.next_attempt_at.is_(None), delivery.c.next_attempt_at <= now),
             _is_sending(now),
-            _still_subscribed(),
+            _may_be_mailed(now),
         )
         .order_by(delivery.c.subscriber_id)
         .limit(limit)
@@ -174,7 +126,7 @@ def claim(
         # A CTE, not a subquery: PostgreSQL may run a subquery again for each row, and so pass the limit.
         .cte("free")
     )
-    claimed = tx.connection.execute(
+    tx.connection.execute(
         update(delivery)
         .where(
             delivery.c.issue_id == issue_id,
@@ -182,69 +134,74 @@ def claim(
             delivery.c.state == _S.PENDING.value,
         )
         .values(state=_S.LEASED.value, lease=lease, lease_until=now + lease_for, next_attempt_at=None)
-        .returning(delivery.c.subscriber_id)
-    ).scalars()
-    return _recipients(tx, issue_id, sorted(claimed))
-
-
-def _recipients(tx: Tx, issue_id: int, subscriber_ids: Sequence[int]) -> list[Recipient]:
-    if not subscriber_ids:
-        return []
-    rows = tx.connection.execute(
-        select(
-            delivery.c.subscriber_id,
-            delivery.c.rendition_id,
-            delivery.c.attempt,
-            delivery.c.first_attempt_at,
-            subscriber.c.email,
-            subscriber.c.name,
-            func.coalesce(subscriber.c.locale, publication.c.locale).label("locale"),
-            subscription.c.token_id,
-            func.coalesce(subscription.c.consent_at, subscription.c.created_at).label("signed_up_at"),
-        )
-        .join(issue, issue.c.id == delivery.c.issue_id)
-        .join(publication, publication.c.id == issue.c.publication_id)
-        .join(subscriber, subscriber.c.id == delivery.c.subscriber_id)
-        .join(
-            subscription,
-            and_(
-                subscription.c.subscriber_id == delivery.c.subscriber_id,
-                subscription.c.publication_id == issue.c.publication_id,
-            ),
-        )
-        .where(delivery.c.issue_id == issue_id, delivery.c.subscriber_id.in_(subscriber_ids))
-        .order_by(delivery.c.subscriber_id)
     )
-    return [Recipient(issue_id=issue_id, **row._asdict()) for row in rows]
+    rows = tx.connection.execute(_RECIPIENTS, {"b_issue": issue_id, "b_lease": lease})
+    return [Recipient(issue_id, *row) for row in rows]
 
 
-def mark(
-    tx: Tx, issue_id: int, *, lease: str, lease_for: timedelta, subscriber_ids: Sequence[int], now: datetime
-) -> list[Marked]:
+# In the order of the fields of `Recipient`.
+_RECIPIENTS = (
+    select(
+        delivery.c.subscriber_id,
+        delivery.c.rendition_id,
+        delivery.c.attempt,
+        delivery.c.first_attempt_at,
+        subscriber.c.email,
+        subscriber.c.name,
+        func.coalesce(subscriber.c.locale, publication.c.locale),
+        subscription.c.token_id,
+        func.coalesce(subscription.c.consent_at, subscription.c.created_at),
+        exists().where(hindrance.c.subscriber_id == delivery.c.subscriber_id),
+    )
+    .join(issue, issue.c.id == delivery.c.issue_id)
+    .join(publication, publication.c.id == issue.c.publication_id)
+    .join(subscriber, subscriber.c.id == delivery.c.subscriber_id)
+    .join(
+        subscription,
+        and_(
+            subscription.c.subscriber_id == delivery.c.subscriber_id,
+            subscription.c.publication_id == issue.c.publication_id,
+        ),
+    )
+    .where(
+        delivery.c.issue_id == bindparam("b_issue"),
+        delivery.c.lease == bindparam("b_lease"),
+        delivery.c.state == _S.LEASED.value,
+    )
+    .order_by(delivery.c.subscriber_id)
+)
+
+
+def mark(tx: Tx, issue_id: int, *, lease: str, subscriber_ids: Sequence[int], now: datetime) -> list[Marked]:
     """Declare, before the first byte, that these deliveries may be on the wire from now on.
 
-    Gives those that may be sent: still ours, the issue still sending, the reader still subscribed. Renews the
-    lease on everything this worker holds. The caller must commit before it writes to a socket.
+    ``subscriber_ids`` follow each other among those the lease holds. Gives those that may be sent: still ours, the
+    issue still sending, the reader still to be mailed. The caller must commit before it writes to a socket.
     """
-    ours = and_(delivery.c.issue_id == issue_id, delivery.c.lease == lease)
-    rows = tx.connection.execute(
-        update(delivery)
-        .where(
-            ours,
-            delivery.c.state == _S.LEASED.value,
-            delivery.c.subscriber_id.in_(subscriber_ids),
-            _is_sending(now),
-            _still_subscribed(),
-        )
-        .values(
-            state=_S.SENDING.value,
-            attempt=delivery.c.attempt + 1,
-            first_attempt_at=func.coalesce(delivery.c.first_attempt_at, literal(now, delivery.c.first_attempt_at.type)),
-        )
-        .returning(delivery.c.subscriber_id, delivery.c.attempt, delivery.c.first_attempt_at)
-    ).all()
-    renew(tx, issue_id, lease=lease, lease_for=lease_for, now=now)
+    values = {"b_issue": issue_id, "b_lease": lease, "b_first": subscriber_ids[0], "b_last": subscriber_ids[-1]}
+    rows = tx.connection.execute(_MARK, values | {"b_now": now})
     return sorted((Marked(*row) for row in rows), key=lambda marked: marked.subscriber_id)
+
+
+_MARK_NOW = bindparam("b_now", type_=delivery.c.first_attempt_at.type)
+_MARK = (
+    update(delivery)
+    .where(
+        delivery.c.issue_id == bindparam("b_issue"),
+        delivery.c.subscriber_id.between(bindparam("b_first"), bindparam("b_last")),
+        # In disguise, so that the key leads to these rows and no index to all that is leased or open.
+        func.coalesce(delivery.c.lease, "") == bindparam("b_lease"),
+        func.coalesce(delivery.c.state, "") == _S.LEASED.value,
+        issue_is_sending().where(or_(issue.c.expires_at.is_(None), issue.c.expires_at > _MARK_NOW)),
+        _may_be_mailed(_MARK_NOW),
+    )
+    .values(
+        state=_S.SENDING.value,
+        attempt=delivery.c.attempt + 1,
+        first_attempt_at=func.coalesce(delivery.c.first_attempt_at, _MARK_NOW),
+    )
+    .returning(delivery.c.subscriber_id, delivery.c.attempt, delivery.c.first_attempt_at)
+)
 
 
 def renew(tx: Tx, issue_id: int, *, lease: str, lease_for: timedelta, now: datetime) -> int:
@@ -265,56 +222,36 @@ def record(tx: Tx, issue_id: int, *, lease: str, outcomes: Sequence[Outcome]) ->
     """Write what became of attempts, under our lease only; returns how many were still ours. Bar 5.
 
     A row that was swept to ``unknown`` meanwhile keeps its lease, so that a late but definite reply settles it.
-    Once the issue is closed, no late "not sent" opens it again: nobody would send it any more.
-    An attempt that goes back to ``pending`` was not the message's fault and is not counted.
+    Once the issue has ended, a late "not sent" opens nothing again, nobody would send it any more: the attempt was
+    the last, and its delivery is skipped. An attempt that goes back to ``pending`` was not the message's fault and is
+    not counted.
     """
     if not outcomes:
         return 0
-    statement = (
-        update(delivery)
-        .where(
-            delivery.c.issue_id == bindparam("b_issue"),
-            delivery.c.subscriber_id == bindparam("b_subscriber"),
-            delivery.c.lease == bindparam("b_lease"),
-            # spelled out: an IN list cannot be used with many parameter sets at once
-            or_(
-                delivery.c.state == _S.SENDING.value,
-                and_(delivery.c.state == _S.UNKNOWN.value, or_(bindparam("b_open") == 0, _issue_is_sending())),
-            ),
-        )
-        .values(
-            state=bindparam("b_state"),
-            attempt=delivery.c.attempt - bindparam("b_uncharged"),
-            next_attempt_at=bindparam("b_next", type_=delivery.c.next_attempt_at.type),
-            lease=bindparam("b_kept"),
-            lease_until=None,
-            relay=bindparam("b_relay"),
-            reply_code=bindparam("b_code"),
-            enhanced_code=bindparam("b_enhanced"),
-            reply_text=bindparam("b_text"),
-            reason=bindparam("b_reason"),
-            sent_at=bindparam("b_sent", type_=delivery.c.sent_at.type),
-        )
-    )
-    return tx.connection.execute(statement, [_row(issue_id, lease, outcome) for outcome in outcomes]).rowcount
+    some_wait = any(outcome.state in OPEN for outcome in outcomes)
+    end = endings.ended(tx, issue_id) if some_wait else None
+    rows = [_row(lease, outcome, has_ended=end is not None) for outcome in outcomes]
+    written = outcome_rows.write(tx, issue_id, lease=lease, rows=rows)
+    if end is not None:
+        endings.give_up(tx, issue_id, reason=end)
+    return written
 
 
-def _row(issue_id: int, lease: str, outcome: Outcome) -> dict[str, Any]:
+def _row(lease: str, outcome: Outcome, *, has_ended: bool) -> dict[str, Any]:
+    pause = DOUBT_PAUSE if outcome.state is _S.UNKNOWN else None
     return {
-        "b_issue": issue_id,
-        "b_subscriber": outcome.subscriber_id,
-        "b_lease": lease,
-        "b_kept": lease if outcome.state is _S.UNKNOWN else None,
-        "b_state": outcome.state.value,
-        "b_open": int(outcome.state in OPEN),
-        "b_uncharged": 1 if outcome.state is _S.PENDING else 0,
-        "b_next": outcome.at + DOUBT_PAUSE if outcome.state is _S.UNKNOWN else outcome.retry_at,
-        "b_relay": outcome.relay,
-        "b_code": outcome.reply_code,
-        "b_enhanced": outcome.enhanced_code,
-        "b_text": outcome.reply_text[:500],
-        "b_reason": outcome.reason.value if outcome.reason else None,
-        "b_sent": outcome.at if outcome.state is _S.SENT else None,
+        "subscriber_id": outcome.subscriber_id,
+        "settles": int(not (has_ended and outcome.state in OPEN)),
+        "state": outcome.state.value,
+        "uncharged": 1 if outcome.state is _S.PENDING else 0,
+        "next_attempt_at": outcome.retry_at or (pause and outcome.at + pause),
+        "kept": lease if outcome.state is _S.UNKNOWN else None,
+        "relay": outcome.relay,
+        "reply_code": outcome.reply_code,
+        "enhanced_code": outcome.enhanced_code,
+        "reply_text": outcome.reply_text[:500],
+        "reason": outcome.reason.value if outcome.reason else None,
+        "sent_at": outcome.at if outcome.state is _S.SENT else None,
     }
 
 
@@ -328,11 +265,15 @@ def release(tx: Tx, issue_id: int, *, lease: str) -> int:
     return result.rowcount
 
 
-def sweep(tx: Tx, issue_id: int, *, on_doubt: OnDoubt, now: datetime) -> dict[str, int]:
+def sweep(
+    tx: Tx, issue_id: int, *, on_doubt: OnDoubt, now: datetime, doubt_pause: timedelta = DOUBT_PAUSE
+) -> dict[str, int]:
     """Move on what time has moved: expired leases, due retries, doubts to be resent. Returns counts by kind.
 
     A leased row was provably not on the wire and becomes pending; a sending row may have been, and is in doubt.
+    What waits in an issue that has ended is given up.
     """
+    end = endings.ended(tx, issue_id)
     lapsed = delivery.c.lease_until < now
     due = delivery.c.next_attempt_at <= now
     moves: dict[str, tuple[ColumnElement[bool], dict[str, Any]]] = {
@@ -342,7 +283,7 @@ def sweep(tx: Tx, issue_id: int, *, on_doubt: OnDoubt, now: datetime) -> dict[st
         ),
         "doubted": (
             and_(delivery.c.state == _S.SENDING.value, lapsed),
-            {"state": _S.UNKNOWN.value, "lease_until": None, "next_attempt_at": now + DOUBT_PAUSE},
+            {"state": _S.UNKNOWN.value, "lease_until": None, "next_attempt_at": now + doubt_pause},
         ),
         "retried": (
             and_(delivery.c.state == _S.DEFERRED.value, due),
@@ -354,27 +295,39 @@ def sweep(tx: Tx, issue_id: int, *, on_doubt: OnDoubt, now: datetime) -> dict[st
             and_(delivery.c.state == _S.UNKNOWN.value, due, delivery.c.doubts == 0, _is_sending(now)),
             {"state": _S.PENDING.value, "lease": None, "next_attempt_at": None, "doubts": 1},
         )
-    return {
+    counts = {
         kind: tx.connection.execute(
-            update(delivery).where(delivery.c.issue_id == issue_id, _NOT_DONE, condition).values(**values)
+            update(delivery).where(delivery.c.issue_id == issue_id, NOT_DONE, condition).values(**values)
         ).rowcount
         for kind, (condition, values) in moves.items()
     }
+    if end is not None:
+        counts["given_up"] = endings.give_up(tx, issue_id, reason=end)
+    return counts
 
 
-def restore(tx: Tx, issue_id: int, *, lease: str, on_wire: Collection[int] | None, now: datetime) -> tuple[int, int]:
+def restore(
+    tx: Tx,
+    issue_id: int,
+    *,
+    lease: str,
+    on_wire: Collection[int] | None,
+    now: datetime,
+    doubt_pause: timedelta = DOUBT_PAUSE,
+) -> tuple[int, int]:
     """Give back what a dead worker's lease holds; returns how many were freed and how many are in doubt.
 
     ``on_wire``: subscribers whose message had begun and was not answered; None when nobody knows (power cut),
-    then everything that was being sent is in doubt.
+    then everything that was being sent is in doubt. What is freed in an issue that has ended is given up.
     """
+    end = endings.ended(tx, issue_id)
     ours = and_(delivery.c.issue_id == issue_id, delivery.c.lease == lease)
     free = {"state": _S.PENDING.value, "lease": None, "lease_until": None, "next_attempt_at": None}
     freed = tx.connection.execute(
         update(delivery).where(ours, delivery.c.state == _S.LEASED.value).values(**free)
     ).rowcount
-    in_doubt = and_(delivery.c.state == _S.UNKNOWN.value, _issue_is_sending())
-    being_sent = or_(delivery.c.state == _S.SENDING.value, in_doubt)
+    # In an issue that has ended a doubt stays one: nobody would send it any more.
+    being_sent = delivery.c.state.in_([_S.SENDING.value] if end else [_S.SENDING.value, _S.UNKNOWN.value])
     if on_wire is not None:
         unsent = delivery.c.subscriber_id.not_in(list(on_wire))
         freed += tx.connection.execute(
@@ -383,20 +336,11 @@ def restore(tx: Tx, issue_id: int, *, lease: str, on_wire: Collection[int] | Non
     doubted = tx.connection.execute(
         update(delivery)
         .where(ours, delivery.c.state == _S.SENDING.value)
-        .values(state=_S.UNKNOWN.value, lease_until=None, next_attempt_at=now + DOUBT_PAUSE)
+        .values(state=_S.UNKNOWN.value, lease_until=None, next_attempt_at=now + doubt_pause)
     ).rowcount
+    if end is not None:
+        endings.give_up(tx, issue_id, reason=end)
     return freed, doubted
-
-
-def cancel_open(tx: Tx, issue_id: int) -> int:
-    """Skip everything not yet on the wire, because the issue was cancelled."""
-    states = [_S.PENDING.value, _S.LEASED.value, _S.DEFERRED.value]
-    result = tx.connection.execute(
-        update(delivery)
-        .where(delivery.c.issue_id == issue_id, _NOT_DONE, delivery.c.state.in_(states))
-        .values(state=_S.SKIPPED.value, reason=FailReason.CANCELLED.value, lease=None, next_attempt_at=None)
-    )
-    return result.rowcount
 
 
 def ready_chunks(tx: Tx, issue_id: int, *, now: datetime) -> list[int]:
@@ -406,7 +350,7 @@ def ready_chunks(tx: Tx, issue_id: int, *, now: datetime) -> list[int]:
         .distinct()
         .where(
             delivery.c.issue_id == issue_id,
-            _NOT_DONE,
+            NOT_DONE,
             delivery.c.state == _S.PENDING.value,
             delivery.c.due_at <= now,
             or_(delivery.c.next_attempt_at.is_(None), delivery.c.next_attempt_at <= now),
@@ -415,81 +359,3 @@ def ready_chunks(tx: Tx, issue_id: int, *, now: datetime) -> list[int]:
         .order_by(delivery.c.chunk)
     )
     return list(rows.scalars())
-
-
-def remains(tx: Tx, issue_id: int, *, on_doubt: OnDoubt) -> bool:
-    """Whether work remains: an open delivery, or one in doubt that will be sent once more."""
-    waiting: ColumnElement[bool] = delivery.c.state.in_([state.value for state in OPEN])
-    if on_doubt is OnDoubt.RESEND:
-        waiting = or_(waiting, and_(delivery.c.state == _S.UNKNOWN.value, delivery.c.doubts == 0))
-    query = select(exists().where(delivery.c.issue_id == issue_id, _NOT_DONE, waiting))
-    return bool(tx.connection.execute(query).scalar_one())
-
-
-def next_wake(tx: Tx, issue_id: int) -> datetime | None:
-    """The earliest instant at which a waiting delivery can be tried again, or None."""
-    waits = func.coalesce(delivery.c.next_attempt_at, delivery.c.lease_until)
-    earliest: datetime | None = tx.connection.execute(
-        select(func.min(waits, type_=delivery.c.next_attempt_at.type)).where(
-            delivery.c.issue_id == issue_id,
-            _NOT_DONE,
-            delivery.c.state.in_([state.value for state in (*OPEN, _S.UNKNOWN)]),
-            _issue_is_sending(),
-        )
-    ).scalar_one()
-    return earliest
-
-
-def tally(tx: Tx, issue_id: int) -> Tally:
-    """Deliveries by state, and failures and skips by reason with the relay's code where it gave one."""
-    counts = dict.fromkeys(DeliveryState, 0)
-    rows = tx.connection.execute(
-        select(delivery.c.state, func.count()).where(delivery.c.issue_id == issue_id).group_by(delivery.c.state)
-    )
-    for state, count in rows:
-        counts[DeliveryState(state)] = count
-    failures: dict[str, int] = {}
-    reasons = tx.connection.execute(
-        select(delivery.c.reason, delivery.c.reply_code, delivery.c.enhanced_code, func.count())
-        .where(delivery.c.issue_id == issue_id, delivery.c.state.in_([_S.FAILED.value, _S.SKIPPED.value]))
-        .group_by(delivery.c.reason, delivery.c.reply_code, delivery.c.enhanced_code)
-        .order_by(func.count().desc())
-    )
-    for reason, code, enhanced, count in reasons:
-        label = " ".join(str(part) for part in (reason, code, enhanced) if part)
-        failures[label] = failures.get(label, 0) + count
-    audience = tx.connection.execute(select(issue.c.audience).where(issue.c.id == issue_id)).scalar_one_or_none()
-    return Tally(audience=audience or 0, counts=counts, failures=failures)
-
-
-def unexplained(tx: Tx, issue_id: int) -> int:
-    """Deliveries whose row contradicts its state: sent without a 2xx reply and time, failed without a reason.
-
-    What an operator settled as sent has no such reply; it says so in its reason.
-    """
-    settled = func.coalesce(delivery.c.reason, "") == FailReason.SETTLED.value
-    contradiction = or_(
-        and_(delivery.c.state == _S.SENT.value, delivery.c.sent_at.is_(None)),
-        and_(
-            delivery.c.state == _S.SENT.value,
-            ~settled,
-            or_(delivery.c.reply_code.is_(None), delivery.c.reply_code >= 300),
-        ),
-        and_(delivery.c.state.in_([_S.FAILED.value, _S.SKIPPED.value]), delivery.c.reason.is_(None)),
-    )
-    return int(
-        tx.connection.execute(
-            select(func.count()).select_from(delivery).where(delivery.c.issue_id == issue_id, contradiction)
-        ).scalar_one()
-    )
-
-
-def in_doubt(tx: Tx, issue_id: int) -> list[tuple[int, str]]:
-    """(subscriber id, address) of the deliveries whose bytes may or may not have been accepted."""
-    rows = tx.connection.execute(
-        select(delivery.c.subscriber_id, subscriber.c.email)
-        .join(subscriber, subscriber.c.id == delivery.c.subscriber_id)
-        .where(delivery.c.issue_id == issue_id, delivery.c.state == _S.UNKNOWN.value)
-        .order_by(delivery.c.subscriber_id)
-    )
-    return [(key, email) for key, email in rows]

@@ -13,11 +13,15 @@ from typing import Any
 from sqlalchemy import Row, Select, delete, func, insert, literal, select, update
 
 from digest.model.calendar import Period
+from digest.model.delivery import FailReason
 from digest.model.errors import IllegalTransition, NotFound
 from digest.model.issue import TRANSITIONS, Candidate, Issue, IssueItem, IssueState, Role, Verdict
 from digest.store.engine import Tx
 from digest.store.publications import insert_or_ignore
 from digest.store.tables import issue, issue_candidate, issue_item, publication
+
+#: The most that an issue can overtake by; engines keep what lies above for notices.
+PRIORITY_MAX = 9
 
 _COLUMNS = (
     issue.c.id,
@@ -38,6 +42,7 @@ _COLUMNS = (
     issue.c.sending_at,
     issue.c.closed_at,
     issue.c.expires_at,
+    issue.c.priority,
 )
 
 
@@ -81,6 +86,12 @@ def get(tx: Tx, issue_id: int) -> Issue:
     if found is None:
         raise NotFound(f"there is no issue {issue_id}", hint="`digest issue list` shows them")
     return found
+
+
+def held(tx: Tx, issue_id: int) -> Issue:
+    """An issue by key, whose state nobody else changes, or relies on, until this transaction ends. Raises NotFound."""
+    tx.connection.execute(select(issue.c.id).where(issue.c.id == issue_id).with_for_update(key_share=True))
+    return get(tx, issue_id)
 
 
 def by_number(tx: Tx, publication_slug: str, number: int) -> Issue | None:
@@ -127,9 +138,18 @@ def move(
     return result.rowcount == 1
 
 
-def expire_at(tx: Tx, issue_id: int, *, instant: datetime) -> None:
-    """Let nothing of the issue go out from ``instant`` on."""
-    tx.connection.execute(update(issue).where(issue.c.id == issue_id).values(expires_at=instant))
+def prioritise(tx: Tx, issue_id: int, *, priority: int) -> None:
+    """Let the issue overtake others from its next wake-up on: 0 is bulk, up to `PRIORITY_MAX`."""
+    if not 0 <= priority <= PRIORITY_MAX:
+        raise ValueError(f"a priority is 0 to {PRIORITY_MAX}, not {priority}")
+    tx.connection.execute(update(issue).where(issue.c.id == issue_id).values(priority=priority))
+
+
+def expire_at(tx: Tx, issue_id: int, *, instant: datetime, reason: FailReason | None = None) -> None:
+    """Let nothing of the issue go out from ``instant`` on. ``reason``: an operator closes it (`endings.ended`)."""
+    tx.connection.execute(
+        update(issue).where(issue.c.id == issue_id).values(expires_at=instant, reason=reason.value if reason else None)
+    )
 
 
 def expire_earlier(tx: Tx, issue_: Issue, *, now: datetime) -> int:

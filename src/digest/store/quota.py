@@ -30,7 +30,7 @@ class Grant(NamedTuple):
 
     ``wait`` in seconds from ``now``: until the first of the granted places (the others follow every
     1/``per_second``); with nothing granted, until asking again makes sense. ``turn`` tells whether anybody has
-    reserved since; ``day`` is the UTC day the daily quota was charged to.
+    reserved since; ``day`` is the UTC day the daily quota was charged to; the places are 1/``per_second`` apart.
     """
 
     granted: int
@@ -38,6 +38,14 @@ class Grant(NamedTuple):
     is_day_over: bool
     turn: int
     day: str
+    per_second: float | None = None
+
+
+class Alone(NamedTuple):
+    """A higher ``per_second``, for who finds that nobody has reserved since ``turn``."""
+
+    turn: int
+    per_second: float
 
 
 def reserve(
@@ -49,6 +57,7 @@ def reserve(
     capacity: int,
     daily_quota: int | None,
     now: datetime,
+    alone: Alone | None = None,
 ) -> Grant:
     """Take up to ``wanted`` tokens; ``per_second`` None means no rate, ``daily_quota`` None no limit for the day.
 
@@ -57,7 +66,14 @@ def reserve(
     if wanted < 1 or capacity < 1:
         raise ValueError("at least one token must be wanted, and fit")
     statement = _reserving(
-        tx, scope, wanted=wanted, per_second=per_second, capacity=capacity, daily_quota=daily_quota, now=now
+        tx,
+        scope,
+        wanted=wanted,
+        per_second=per_second,
+        capacity=capacity,
+        daily_quota=daily_quota,
+        now=now,
+        alone=alone,
     )
     row = tx.connection.execute(statement).one_or_none()
     if row is None:
@@ -66,7 +82,8 @@ def reserve(
         tx.connection.execute(fresh.on_conflict_do_nothing())
         row = tx.connection.execute(statement).one()
     is_day_over = daily_quota is not None and row.granted == 0 and row.used >= daily_quota
-    return Grant(row.granted, _wait(row, is_day_over=is_day_over, now=now), is_day_over, row.turn, row.day)
+    wait = _wait(row, is_day_over=is_day_over, now=now)
+    return Grant(row.granted, wait, is_day_over, row.turn, row.day, row.per_second)
 
 
 def give_back(tx: Tx, scope: str, *, grant: Grant, unused: int, ahead: int, now: datetime) -> None:
@@ -99,6 +116,7 @@ def _reserving(
     capacity: int,
     daily_quota: int | None,
     now: datetime,
+    alone: Alone | None,
 ) -> Any:
     day = _day(now)
     used = case((quota.c.day == day, quota.c.used), else_=0)
@@ -117,7 +135,9 @@ def _reserving(
         .values(
             tokens=filled - granted if per_second is not None else filled,
             capacity=capacity,
-            per_second=per_second,
+            per_second=per_second
+            if alone is None
+            else case((quota.c.turn == alone.turn, alone.per_second), else_=per_second),
             updated_at=_latest(now),
             day=day,
             used=used + granted,

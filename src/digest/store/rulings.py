@@ -1,4 +1,4 @@
-"""What an operator, or the time that is up, decides about deliveries: retry, settle, give up, expire.
+"""What an operator decides about deliveries: try again, or believe one or the other about a doubt.
 
 Rules: as in `store.deliveries`, every statement asks for the state it moves from. Nothing here touches a row that
 may be on the wire under a living lease, and nothing turns a doubt into a failure: what may have arrived stays
@@ -16,8 +16,9 @@ from sqlalchemy import ColumnElement, and_, exists, func, select, update
 
 from digest.model.delivery import DeliveryState, FailReason
 from digest.model.event import EventKind
+from digest.store import suppressions
 from digest.store.engine import Tx
-from digest.store.tables import delivery, event, issue
+from digest.store.tables import delivery, event
 
 _S = DeliveryState
 _FREE: dict[str, Any] = {"lease": None, "lease_until": None, "next_attempt_at": None}
@@ -35,11 +36,15 @@ class PutOff:
 def retry_failed(tx: Tx, issue_id: int, *, dead_too: bool) -> int:
     """Put failed deliveries back to pending, as if never tried; returns how many.
 
-    Without ``dead_too`` those are left alone whose address the relay called dead in this issue. The instant of the
-    first attempt stays, so that the message is the very same.
+    Without ``dead_too`` those are left alone whose address the relay called dead in this issue; with it their
+    addresses are no longer suppressed for that. The instant of the first attempt stays, so that the message is the
+    very same.
     """
     where = [delivery.c.issue_id == issue_id, delivery.c.state == _S.FAILED.value]
-    if not dead_too:
+    if dead_too:
+        dead = select(delivery.c.subscriber_id).where(*where, _address_is_dead())
+        suppressions.lift_bounced(tx, dead)
+    else:
         where.append(~_address_is_dead())
     values = {"state": _S.PENDING.value, "reason": None, "attempt": 0, **_FREE}
     return tx.connection.execute(update(delivery).where(*where).values(**values)).rowcount
@@ -94,49 +99,6 @@ def sent_count(tx: Tx, issue_id: int) -> int:
     return int(tx.connection.execute(query.where(*where)).scalar_one())
 
 
-def give_up(tx: Tx, issue_id: int) -> int:
-    """Skip everything that waits, because an operator closes the issue; returns how many.
-
-    Doubts stay on record and are not resent any more. What is being sent is left to its worker.
-    """
-    states = [_S.PENDING.value, _S.LEASED.value, _S.DEFERRED.value]
-    _forgo_resending(tx, issue_id, states)
-    return tx.connection.execute(
-        update(delivery)
-        .where(delivery.c.issue_id == issue_id, delivery.c.state.in_(states))
-        .values(state=_S.SKIPPED.value, reason=FailReason.CLOSED.value, **_FREE)
-    ).rowcount
-
-
-def expire(tx: Tx, issue_id: int, *, now: datetime) -> int:
-    """Fail everything that waits, if the issue's time is up; returns how many. Doubts are not resent any more."""
-    expires_at = tx.connection.execute(select(issue.c.expires_at).where(issue.c.id == issue_id)).scalar_one()
-    if expires_at is None or expires_at > now:
-        return 0
-    states = [_S.PENDING.value, _S.DEFERRED.value]
-    _forgo_resending(tx, issue_id, states)
-    return tx.connection.execute(
-        update(delivery)
-        .where(delivery.c.issue_id == issue_id, delivery.c.state.in_(states))
-        .values(state=_S.FAILED.value, reason=FailReason.EXPIRED.value, **_FREE)
-    ).rowcount
-
-
-def _forgo_resending(tx: Tx, issue_id: int, waiting: list[str]) -> None:
-    """Leave every doubt a doubt: those to be resent later, and those ``waiting`` to be resent now."""
-    tx.connection.execute(
-        update(delivery)
-        .where(delivery.c.issue_id == issue_id, delivery.c.state.in_(waiting), delivery.c.doubts > 0)
-        .values(state=_S.UNKNOWN.value, **_FREE)
-    )
-    # The lease stays: a late but definite reply of its worker still settles the doubt.
-    tx.connection.execute(
-        update(delivery)
-        .where(delivery.c.issue_id == issue_id, delivery.c.state == _S.UNKNOWN.value, delivery.c.doubts == 0)
-        .values(doubts=1, next_attempt_at=None)
-    )
-
-
 def on_the_wire(tx: Tx, issue_id: int) -> int:
     """How many deliveries a worker has begun to send and not yet answered for."""
     query = select(func.count()).select_from(delivery)
@@ -160,5 +122,6 @@ def put_off(tx: Tx, issue_id: int) -> PutOff | None:
     ).one_or_none()
     if row is None:
         return None
-    reply = " ".join(str(part) for part in (row.reply_code, row.enhanced_code, row.text) if part)
+    enhanced = "" if (row.text or "").startswith(row.enhanced_code or "") else row.enhanced_code
+    reply = " ".join(str(part) for part in (row.reply_code, enhanced, row.text) if part)
     return PutOff(row.waiting, row.relay or "", reply)
