@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from email import message_from_bytes, policy
@@ -147,6 +148,27 @@ def test_two_readers_get_nothing_of_each_other():
     assert check_message(bob, rcpt="bob@example.org").unsubscribe_https.endswith(
         letter.personal(replace(READER, token_id="t6"))["unsubscribe_url"].rpartition("/")[2]
     )
+
+
+@pytest.mark.parametrize(
+    ("sender", "mailbox", "domain"),
+    [
+        ("redaktion@bücher.example", "redaktion", "xn--bcher-kva.example"),
+        ("desk@straße.example", "desk", "xn--strae-oqa.example"),  # IDNA 2008: another domain than strasse.example
+        ("o'neil+50%&co=x?#@example.com", "o'neil+50%25%26co%3Dx%3F%23", "example.com"),
+    ],
+)
+def test_a_sender_of_any_domain_is_named_alike_in_every_header(sender: str, mailbox: str, domain: str):
+    letter = a_letter(Signer([rsa_key(domain)]), sender_email=sender)
+    wire = letter.wire(READER, MARKED)
+    checked = check_message(wire, rcpt=READER.email, postal_address="1 Example Street")
+
+    assert checked.sender_email == f"{sender.rpartition('@')[0]}@{domain}"
+    assert checked.message_id.endswith(f"@{domain}>")
+    assert checked.headers["list-id"].endswith(f"<morning.{domain}>")
+    assert checked.unsubscribe_mailto is not None
+    assert re.fullmatch(rf"mailto:{re.escape(mailbox)}\+unsubscribe-[^@]+@{domain}", checked.unsubscribe_mailto)
+    assert verifies(wire, [rsa_key(domain)]) == [True]
 
 
 def test_an_odd_first_reader_does_not_spoil_the_letter_for_others():

@@ -98,8 +98,8 @@ def test_every_idle_chunk_is_handed_over_and_again_without_doubles(shared_store:
     issue = sending_issue(shared_store, 120, chunk_size=50)
     container = make_container(shared_store)
 
-    assert hand_over(container, engine, issue.id) == 3
-    assert hand_over(container, engine, issue.id) == 3
+    assert hand_over(container, engine, issue) == 3
+    assert hand_over(container, engine, issue) == 3
     assert engine.health().waiting == 3
 
 
@@ -179,11 +179,11 @@ def test_a_chunk_somebody_works_on_is_not_asked_for_until_its_lease_ends(shared_
     with shared_store.write() as tx:
         lease_for = timedelta(seconds=1)
         deliveries.claim(tx, issue.id, chunk=0, lease="a", lease_for=lease_for, limit=10, now=tx.now())
-    while_it_lives = hand_over(container, engine, issue.id)
+    while_it_lives = hand_over(container, engine, issue)
     time.sleep(1.1)
 
     assert while_it_lives == 1
-    assert hand_over(container, engine, issue.id) == 2
+    assert hand_over(container, engine, issue) == 2
 
 
 def test_an_upgrade_may_be_repeated_and_is_no_drift(shared_store: Store):

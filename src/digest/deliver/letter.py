@@ -6,21 +6,24 @@ signs them where a signer was given. `Letter.message` says the same as data, for
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from urllib.parse import quote
 
 from digest.config.secrets import Keyring, Purpose
 from digest.config.settings import Settings
 from digest.mime.compiled import CompiledMail, compile_mail
-from digest.mime.dkim import Signer
+from digest.mime.dkim import PreparedSigner, Signer
+from digest.mime.headers import header_address
 from digest.mime.ids import feedback_id, message_id
-from digest.mime.message import Message
+from digest.mime.message import Message, personal_fields
 from digest.model.delivery import Marked, Recipient
 from digest.model.errors import ConfigInvalid
 from digest.model.issue import Issue, Rendition
 from digest.model.publication import Publication
+from digest.smtp.envelope import Formed
 from digest.text.slots import fill_html, fill_text
 from digest.text.wording import plain_date
 
@@ -40,15 +43,21 @@ class Letter:
     return_path: str
     unsubscribe_mailbox: str
     signer: Signer | None = None
-    compiled: dict[tuple[int, str], CompiledMail] = field(default_factory=dict, repr=False, compare=False)
+    compiled: dict[tuple[int, str], tuple[CompiledMail, PreparedSigner | None]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    token_of: Callable[[str], str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "token_of", self.keyring.signing(Purpose.UNSUBSCRIBE))
 
     def personal(self, recipient: Recipient) -> dict[str, str]:
         """The slot values of one recipient, not yet escaped."""
-        return self._values(recipient, self._token(recipient))
+        return self._values(recipient, self.unsubscribe_url(recipient))
 
     def unsubscribe_url(self, recipient: Recipient) -> str:
         """The address that both the visible link and the List-Unsubscribe header carry."""
-        return f"{self.base_url}/u/{self._token(recipient)}"
+        return f"{self.base_url}/u/{self.token_of(recipient.token_id)}"
 
     def message(self, recipient: Recipient, marked: Marked) -> Message:
         """The message of one delivery. Every attempt gives the same: the Date is that of the first one."""
@@ -60,19 +69,27 @@ class Letter:
 
     def wire(self, recipient: Recipient, marked: Marked) -> bytes:
         """The bytes of one delivery's message, the same on every attempt. Raises MessageInvalid."""
-        token = self._token(recipient)
-        head, body = self._compiled(recipient, marked.first_attempt_at).fill(
-            self._values(recipient, token),
-            date=marked.first_attempt_at,
+        return b"".join(self.formed(recipient, marked).pieces)
+
+    def formed(self, recipient: Recipient, marked: Marked) -> Formed:
+        """`wire` in pieces, ready for the conversation with a relay. Raises MessageInvalid."""
+        date = marked.first_attempt_at
+        token = self.token_of(recipient.token_id)
+        made, signer = self._compiled(recipient, date)
+        url = f"{self.base_url}/u/{token}"
+        own = personal_fields(
+            date=date,
             to_email=recipient.email,
             message_id=self._message_id(recipient),
-            unsubscribe_url=f"{self.base_url}/u/{token}",
+            unsubscribe_url=url,
             unsubscribe_mailto=self._mailto(token),
         )
-        signatures = b"" if self.signer is None else self.signer.sign(head, body, at=marked.first_attempt_at)
-        return b"".join((signatures, head, b"\r\n", body))
+        head, body = made.head(own), made.body.fill(self._values(recipient, url))
+        signatures = b"" if signer is None else signer.sign(b"".join(own), body, at=date)
+        top = b"%b%b\r\n" % (signatures, head)
+        return Formed((top, body), len(top) + len(body))
 
-    def _compiled(self, recipient: Recipient, date: datetime) -> CompiledMail:
+    def _compiled(self, recipient: Recipient, date: datetime) -> tuple[CompiledMail, PreparedSigner | None]:
         """The recipient's rendition, compiled now if it was not before. Two threads at once make the same twice."""
         rendition = self._rendition(recipient)
         key = (rendition.id, recipient.locale)
@@ -80,7 +97,9 @@ class Letter:
         if made is None:
             html = rendition.html if rendition.key.format == "html" else None
             example = self._message(recipient, date, subject=rendition.subject, text=rendition.text, html=html)
-            made = self.compiled[key] = compile_mail(example)
+            mail = compile_mail(example)
+            made = mail, self.signer.prepare(mail.fields) if self.signer else None
+            self.compiled[key] = made
         return made
 
     def _rendition(self, recipient: Recipient) -> Rendition:
@@ -91,7 +110,7 @@ class Letter:
     def _message(self, recipient: Recipient, date: datetime, *, subject: str, text: str, html: str | None) -> Message:
         sender = self.publication.sender_email
         domain = sender_domain(sender)
-        token = self._token(recipient)
+        token = self.token_of(recipient.token_id)
         return Message(
             sender_name=self.publication.sender_name,
             sender_email=sender,
@@ -112,15 +131,12 @@ class Letter:
             html=html,
         )
 
-    def _values(self, recipient: Recipient, token: str) -> dict[str, str]:
+    def _values(self, recipient: Recipient, url: str) -> dict[str, str]:
         return {
             "email": recipient.email,
             "signed_up_on": _said(recipient.signed_up_at.date(), recipient.locale),
-            "unsubscribe_url": f"{self.base_url}/u/{token}",
+            "unsubscribe_url": url,
         }
-
-    def _token(self, recipient: Recipient) -> str:
-        return self.keyring.sign(Purpose.UNSUBSCRIBE, recipient.token_id)
 
     def _message_id(self, recipient: Recipient) -> str:
         domain = sender_domain(self.publication.sender_email)
@@ -129,8 +145,7 @@ class Letter:
         )
 
     def _mailto(self, token: str) -> str:
-        mailbox, _, domain = self.unsubscribe_mailbox.rpartition("@")
-        return f"mailto:{mailbox}+unsubscribe-{token}@{domain}"
+        return unsubscribe_mailto(self.unsubscribe_mailbox, token)
 
 
 _said = lru_cache(maxsize=4096)(plain_date)  # many readers signed up on one day
@@ -138,8 +153,20 @@ _said = lru_cache(maxsize=4096)(plain_date)  # many readers signed up on one day
 
 @lru_cache(maxsize=256)
 def sender_domain(address: str) -> str:
-    """The domain of a sender's address as A-labels."""
-    return address.rpartition("@")[2].encode("idna").decode("ascii")
+    """The domain of a sender's address as A-labels, the same as in From: by IDNA 2008, where ``ß`` is no ``ss``."""
+    return header_address(f"postmaster@{address.rpartition('@')[2]}").rpartition("@")[2]
+
+
+def unsubscribe_mailto(mailbox: str, token: str) -> str:
+    """The ``mailto:`` URI that leads to the mailbox for leaving, with the token in its address."""
+    local, domain = _in_mailto(mailbox)
+    return f"mailto:{local}+unsubscribe-{token}@{domain}"
+
+
+@lru_cache(maxsize=256)
+def _in_mailto(address: str) -> tuple[str, str]:
+    """Local part and domain of an address as a ``mailto:`` URI has them (RFC 6068 §2): ASCII, percent-encoded."""
+    return quote(address.rpartition("@")[0], safe="!$'*+"), sender_domain(address)
 
 
 def address_letter(
