@@ -141,7 +141,10 @@ def test_an_unknown_key_in_the_file_is_named_with_the_nearest_known_one(project:
         ("DIGEST_SIET__BASE_URL", "did you mean 'site'?"),
         ("DIGEST_SITE__BASEURL", "did you mean 'base_url'?"),
         ("DIGEST_SITE_BASE_URL", "did you mean DIGEST_SITE__BASE_URL?"),
-        ("DIGEST_BASE_DIR__X", "known here: database, site, relays, delivery, dkim, collect, tracking, logging"),
+        (
+            "DIGEST_BASE_DIR__X",
+            "known here: database, site, relays, delivery, dkim, collect, tracking, logging, metrics",
+        ),
     ],
 )
 def test_an_unknown_variable_is_named_with_the_nearest_known_one(monkeypatch: pytest.MonkeyPatch, name: str, hint: str):
@@ -164,6 +167,8 @@ def test_a_variable_that_only_shares_the_prefix_is_let_be(project: Path, monkeyp
         ("[site\n", "line 1"),
         ('[site]\nbase_url = "ftp://x"\n', "'site.base_url': must be an http(s) address"),
         ('[site]\nbase_url = "https://x.example.com/?q"\n', "'site.base_url'"),
+        ('[[dkim]]\ndomain = "ü..example"\nselector = "d1"\nkey_file = "k.pem"\n', "'ü..example' is not a domain"),
+        ('[site]\nbase_url = "https://-ü-..example"\n', "'site.base_url': its host cannot be a domain"),
         ("[relays.default]\nport = 99999\n", "'relays.default.port': Input should be less than or equal to 65535"),
         ('[relays.default]\ntls = "maybe"\n', "'relays.default.tls'"),
         ('[relays.other]\nhost = "x"\n', "'relays': one relay must be called 'default'"),
@@ -227,6 +232,18 @@ def test_a_slash_at_the_end_of_the_public_address_is_dropped(project: Path):
     written(project, '[site]\nbase_url = "https://example.com/news/"\n')
 
     assert load().site.base_url == "https://example.com/news"
+
+
+def test_an_international_public_address_is_taken_as_headers_need_it(project: Path):
+    written(project, '[site]\nbase_url = "https://straße.example/briefe-für-alle/"\n')
+
+    assert load().site.base_url == "https://xn--strae-oqa.example/briefe-f%C3%BCr-alle"
+
+
+def test_the_domain_of_a_dkim_key_may_be_written_as_people_read_it(project: Path):
+    written(project, '[[dkim]]\ndomain = "straße.example"\nselector = "d1"\nkey_file = "k.pem"\n')
+
+    assert load().dkim[0].domain == "xn--strae-oqa.example"
 
 
 def test_settings_cannot_be_changed_afterwards():

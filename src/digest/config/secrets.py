@@ -8,15 +8,15 @@ older lines keep verifying (mail-standards E5).
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 
 from itsdangerous import BadSignature, Signer
+from itsdangerous.encoding import base64_encode
 from itsdangerous.signer import SigningAlgorithm
 
 from digest.model.errors import ConfigInvalid
@@ -34,7 +34,7 @@ class Purpose(StrEnum):
 
 class _ShortHmac(SigningAlgorithm):
     def get_signature(self, key: bytes, value: bytes) -> bytes:
-        return hmac.new(key, value, hashlib.sha256).digest()[:_SIGNATURE_BYTES]
+        return hmac.digest(key, value, "sha256")[:_SIGNATURE_BYTES]
 
 
 class Keyring:
@@ -50,9 +50,24 @@ class Keyring:
         """The oldest key: for ids that must never change (Message-ID), whatever is rotated."""
         return self._keys[-1]
 
+    def address_hash(self, email_norm: str) -> str:
+        """64 hex digits that stand for an address where the address itself must not be kept; never changes."""
+        return hmac.digest(self.stable, b"digest.address:" + email_norm.encode(), "sha256").hex()
+
     def sign(self, purpose: Purpose, public_id: str) -> str:
         """A token for a link."""
         return self._signer(purpose).sign(public_id).decode("ascii")
+
+    def signing(self, purpose: Purpose) -> Callable[[str], str]:
+        """`sign` for very many tokens of one purpose: the key is derived once."""
+        keyed = hmac.new(self._signer(purpose).derive_key(), digestmod="sha256")
+
+        def sign(public_id: str) -> str:
+            made = keyed.copy()
+            made.update(public_id.encode())
+            return f"{public_id}.{base64_encode(made.digest()[:_SIGNATURE_BYTES]).decode()}"
+
+        return sign
 
     def verify(self, purpose: Purpose, token: str) -> str | None:
         """The public id in a token, or None when it is forged, cut or for another purpose."""

@@ -11,16 +11,19 @@ import difflib
 import os
 import re
 import tomllib
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from yarl import URL
 
+from digest.mime.address import parse_address
 from digest.mime.dkim import Algorithm
 from digest.model.delivery import OnDoubt
-from digest.model.errors import ConfigInvalid
+from digest.model.errors import BadInput, ConfigInvalid
 
 CONFIG_NAME = "digest.toml"
 _ENV_PREFIX = "DIGEST_"
@@ -37,6 +40,13 @@ class TlsMode(StrEnum):
 
 class PipeliningMode(StrEnum):
     """Whether commands to a relay are written without waiting for each reply (RFC 2920)."""
+
+    AUTO = "auto"
+    OFF = "off"
+
+
+class ChunkingMode(StrEnum):
+    """Whether mails are sent as chunks, several on their way over a connection at a time (RFC 3030)."""
 
     AUTO = "auto"
     OFF = "off"
@@ -72,6 +82,12 @@ class SiteSettings(_Section):
     def _absolute(cls, value: str) -> str:
         if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
             raise ValueError("must be an http(s) address such as https://news.example.com")
+        if not value.isascii():
+            # A link in a header is ASCII (RFC 3986 §2): A-labels for the host, percent-encoding for the path.
+            try:
+                value = str(URL(value))
+            except ValueError as error:
+                raise ValueError(f"its host cannot be a domain ({error})") from error
         return value.rstrip("/")
 
 
@@ -97,6 +113,21 @@ PRESETS: dict[Preset, dict[str, Any]] = {
 }
 
 
+class WarmUpSettings(_Section):
+    """How a relay with a new address gets used to: by a ceiling for the day that grows."""
+
+    first_day: Annotated[date, Field(alias="from", description="first UTC day it may send; not used before")]
+    start: Annotated[int, Field(ge=1, description="messages on the first day")] = 200
+    factor: Annotated[float, Field(gt=1, le=3, description="each day so many times the day before")] = 1.5
+    until: Annotated[int, Field(ge=1, description="over when a day would be more than this")] = 50_000
+
+    @model_validator(mode="after")
+    def _grows(self) -> WarmUpSettings:
+        if self.until < self.start:
+            raise ValueError("until must not be less than start")
+        return self
+
+
 class RelaySettings(_Section):
     """One SMTP server that mail is handed to."""
 
@@ -112,11 +143,23 @@ class RelaySettings(_Section):
     priority: Annotated[int, Field(ge=0, description="lower goes first, the others wait in case it fails")] = 10
     rate: Annotated[float | None, Field(ge=0.01, le=100_000, description="messages a second; none: no limit")] = None
     daily_quota: Annotated[int | None, Field(ge=1, description="messages a UTC day; none: no limit")] = None
+    warm_up: Annotated[
+        WarmUpSettings | None,
+        Field(description="{from = 2026-11-25, start = 200, factor = 1.5}: a ceiling that grows daily"),
+    ] = None
     connections: Annotated[int, Field(ge=1, le=100, description="connections at once")] = 4
     max_messages_per_connection: Annotated[int, Field(ge=1, description="then it is reopened")] = 1000
+    timeout_s: Annotated[
+        float | None,
+        Field(ge=1, description="longest wait for any reply; none: as RFC 5321 asks, ten minutes for the final dot"),
+    ] = None
     pipelining: Annotated[
         PipeliningMode, Field(description="auto: one round trip a mail where the relay offers it; off: never")
     ] = PipeliningMode.AUTO
+    chunking: Annotated[
+        ChunkingMode,
+        Field(description="auto: eight mails on their way a connection where CHUNKING is offered; off: never"),
+    ] = ChunkingMode.OFF
 
     @model_validator(mode="before")
     @classmethod
@@ -130,9 +173,12 @@ class RelaySettings(_Section):
 class DeliverySettings(_Section):
     """How deliveries are tried."""
 
-    on_doubt: Annotated[OnDoubt, Field(description="resend (once, after 15 minutes) or hold for the operator")] = (
+    on_doubt: Annotated[OnDoubt, Field(description="resend (once, after a pause) or hold for the operator")] = (
         OnDoubt.RESEND
     )
+    doubt_pause_s: Annotated[
+        int, Field(ge=1, description="seconds before a delivery in doubt is sent once more; a late reply settles it")
+    ] = 900
     retry_first_s: Annotated[int, Field(ge=1, description="seconds before the first retry; doubles each time")] = 300
     expire_after_s: Annotated[int, Field(ge=60, description="an undelivered message is given up after this")] = 43200
     lease_s: Annotated[int, Field(ge=2, description="a worker silent for so many seconds loses its deliveries")] = 120
@@ -167,6 +213,17 @@ class DkimSettings(_Section):
         Algorithm | None, Field(description="rsa-sha256 or ed25519-sha256; default: what the key is for")
     ] = None
 
+    @field_validator("domain", mode="before")
+    @classmethod
+    def _in_a_labels(cls, value: Any) -> Any:
+        """The DNS, and so ``d=`` of a signature, has a domain as A-labels; people write it as they read it."""
+        if not isinstance(value, str) or value.isascii():
+            return value
+        try:
+            return parse_address(f"postmaster@{value}").wire.partition("@")[2]
+        except BadInput as error:
+            raise ValueError(f"{value!r} is not a domain") from error
+
 
 class CollectSettings(_Section):
     """Limits on fetching."""
@@ -199,6 +256,14 @@ class LoggingSettings(_Section):
     level: Annotated[str, Field(pattern="^(debug|info|warning|error)$", description="debug to error")] = "info"
 
 
+class MetricsSettings(_Section):
+    """Who may read the numbers at `/metrics`: see docs/how-to/monitor.md."""
+
+    token_file: Annotated[
+        Path | None, Field(description="file with the bearer token that /metrics asks everybody for")
+    ] = None
+
+
 class Settings(BaseSettings):
     """Everything that can be set. ``base_dir`` is where relative paths start."""
 
@@ -217,6 +282,7 @@ class Settings(BaseSettings):
     collect: CollectSettings = CollectSettings()
     tracking: TrackingSettings = TrackingSettings()
     logging: LoggingSettings = LoggingSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
     @field_validator("relays")
     @classmethod
@@ -252,7 +318,7 @@ class Settings(BaseSettings):
 
 
 # What sections with many members hold: tables by name, or tables in a row.
-_ITEMS: dict[str, type[_Section]] = {"relays": RelaySettings, "dkim": DkimSettings}
+_ITEMS: dict[str, type[_Section]] = {"relays": RelaySettings, "dkim": DkimSettings, "warm_up": WarmUpSettings}
 LISTS = frozenset({"dkim"})
 
 
