@@ -18,6 +18,8 @@ from digest.app import line as steps
 from digest.app.container import Container
 from digest.app.line import Line, Watch
 from digest.app.run import RunResult, advance
+from digest.app.session import HANDS, Session, delivering
+from digest.app.work import settle_ended
 from digest.collect.refresh import refresh
 from digest.engine.local import LocalEngine
 from digest.engine.port import Engine
@@ -64,8 +66,11 @@ async def tick(
 ) -> Turn:
     """One turn to its end: take everything that is due as far as it goes, side by side, then fetch due sources."""
     stop = stop or asyncio.Event()
-    waiting = await asyncio.to_thread(due_work, container, clock, watch or Watch())
-    done = await asyncio.gather(*(work_on(line, issue, stop=stop) for line, issue in waiting))
+    engine = LocalEngine()
+    waiting = await asyncio.to_thread(due_work, container, clock, watch or Watch(), engine=engine)
+    async with delivering(container, engine, stop=stop, concurrency=HANDS) as session:
+        done = await asyncio.gather(*(work_on(line, issue, stop=stop, session=session) for line, issue in waiting))
+        await _see_notices(session)
     fetched = 0 if stop.is_set() else await poll(container, clock)
     results = tuple(one for one in done if isinstance(one, RunResult))
     errors = tuple(
@@ -76,31 +81,36 @@ async def tick(
     return Turn(results, errors, fetched)
 
 
-def due_work(
-    container: Container, clock: Clock, watch: Watch, *, engine: Engine | None = None
-) -> list[tuple[Line, Issue]]:
-    """Every issue to work on now, each with its line: opened for a due period, or left unfinished before.
-
-    ``engine``: the one whose workers deliver; None when this process does it by itself.
-    """
+def due_work(container: Container, clock: Clock, watch: Watch, *, engine: Engine) -> list[tuple[Line, Issue]]:
+    """Every issue to work on now, each with its line: opened for a due period, or left unfinished before."""
+    settle_ended(container)
     with container.store.read() as tx:
         known = publications.list_all(tx)
-    lines = [Line(container, publication, engine or LocalEngine(), clock, watch) for publication in known]
+    lines = [Line(container, publication, engine, clock, watch) for publication in known]
     return [(line, issue) for line in lines for issue in _due(line)]
 
 
-async def work_on(line: Line, issue: Issue, *, stop: asyncio.Event) -> RunResult | DigestError | None:
+async def work_on(
+    line: Line, issue: Issue, *, stop: asyncio.Event, session: Session | None = None
+) -> RunResult | DigestError | None:
     """Take one issue as far as it goes; its trouble is logged and given back. None: another process took it on."""
     try:
-        # A line of its own: two issues of one publication must not share wake-ups.
-        own = replace(line, engine=LocalEngine()) if line.engine.is_local else line
-        return await advance(own, issue, by_clock=True, stop=stop)
+        own = line if line.watch.of is None else replace(line, watch=line.watch.of(issue))
+        return await advance(own, issue, by_clock=True, stop=stop, session=session)
     except NothingToDo:
         return None
     except DigestError as error:
         slug = line.publication.slug
         log.warning("issue.stuck", issue=issue.id, publication=slug, error=error.message, hint=error.hint)
+        line.container.counts.trouble(error)
         return error
+
+
+async def _see_notices(session: Session) -> None:
+    try:
+        await session.see_notices()
+    except DigestError as error:
+        log.warning("notices.stuck", error=error.message, hint=error.hint)
 
 
 def _due(line: Line) -> list[Issue]:

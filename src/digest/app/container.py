@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from digest.app.counts import Counts
 from digest.config import settings as settings_module
 from digest.config.logging import configure
 from digest.config.secrets import Keyring, load_keyring
@@ -17,11 +18,12 @@ from digest.store.engine import Store
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What every stage may need; functions take the parts they use, not this."""
+    """What every stage may need; functions take the parts they use, not this. ``counts`` are this process's own."""
 
     settings: Settings
     store: Store
     keyring: Keyring
+    counts: Counts = field(default_factory=Counts, repr=False, compare=False)
 
     @property
     def template_path(self) -> tuple[Path, ...]:

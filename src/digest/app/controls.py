@@ -10,11 +10,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from digest.app.engines import engine_of
+from digest.app.work import refs_of
 from digest.mime.address import parse_address
-from digest.model.delivery import DeliveryState, OnDoubt, Tally
+from digest.model.delivery import DeliveryState, FailReason, OnDoubt, Tally
 from digest.model.errors import IllegalTransition, NotFound, NothingToDo
 from digest.model.issue import Issue, IssueState
-from digest.store import deliveries, issues, rulings
+from digest.store import deliveries, endings, issues, rulings, standing
 from digest.store.engine import Store, Tx
 
 _RESENDABLE = frozenset({IssueState.SENDING, IssueState.PAUSED, IssueState.SENT})
@@ -34,7 +36,7 @@ def retry_failed(store: Store, issue_id: int, *, dead_too: bool, expire_after: t
                 f"no delivery of issue {issue_id} is to be tried again",
                 hint=f"{dead} failed because the address is dead; --all tries them too" if dead else "none failed",
             )
-        return again, _send_on(tx, issue, expire_after=expire_after)
+        return again, _send_on(store, tx, issue, expire_after=expire_after)
 
 
 def settle(
@@ -50,11 +52,11 @@ def settle(
         if arrived:
             return rulings.settle_as_sent(tx, issue_id, chosen, now=tx.now()), issue
         again = rulings.resend_doubts(tx, issue_id, chosen)
-        return again, _send_on(tx, issue, expire_after=expire_after)
+        return again, _send_on(store, tx, issue, expire_after=expire_after)
 
 
 def _chosen(tx: Tx, issue_id: int, addresses: Sequence[str]) -> Collection[int]:
-    doubtful = {parse_address(address).norm: key for key, address in deliveries.in_doubt(tx, issue_id)}
+    doubtful = {parse_address(address).norm: key for key, address in standing.in_doubt(tx, issue_id)}
     if not doubtful:
         raise NothingToDo(f"nothing of issue {issue_id} is in doubt", hint=f"see `digest issue audit {issue_id}`")
     if not addresses:
@@ -70,7 +72,7 @@ def _chosen(tx: Tx, issue_id: int, addresses: Sequence[str]) -> Collection[int]:
 
 
 def _resendable(tx: Tx, issue_id: int) -> Issue:
-    issue = issues.get(tx, issue_id)
+    issue = issues.held(tx, issue_id)
     if issue.state not in _RESENDABLE:
         raise IllegalTransition(
             f"issue {issue_id} is {issue.state}", hint="only an issue that was or is being sent can be sent again"
@@ -78,24 +80,37 @@ def _resendable(tx: Tx, issue_id: int) -> Issue:
     return issue
 
 
-def _send_on(tx: Tx, issue: Issue, *, expire_after: timedelta) -> Issue:
+def _send_on(store: Store, tx: Tx, issue: Issue, *, expire_after: timedelta) -> Issue:
     now = tx.now()
     if issue.state is IssueState.SENT:
         issues.move(tx, issue.id, expected=IssueState.SENT, to=IssueState.SENDING, now=now)
     issues.expire_at(tx, issue.id, instant=now + expire_after)
+    _wake_up(store, tx, issue)
     return issues.get(tx, issue.id)
+
+
+def _wake_up(store: Store, tx: Tx, issue: Issue) -> None:
+    """Let workers of other processes begin at once, not when they next look around."""
+    engine = engine_of(store)
+    if not engine.hears_others:
+        return
+    from digest.engine.schema import is_installed  # noqa: PLC0415 - Procrastinate takes half a second to import
+
+    if is_installed(tx):
+        engine.submit(tx, refs_of(issue, deliveries.ready_chunks(tx, issue.id, now=tx.now())))
 
 
 def resume(store: Store, issue_id: int, *, expire_after: timedelta) -> None:
     """Go on with a paused issue; it has the full time again. Raises IllegalTransition for any other state."""
     with store.write() as tx:
-        issue, now = issues.get(tx, issue_id), tx.now()
+        issue, now = issues.held(tx, issue_id), tx.now()
         if not (
             issue.state is IssueState.PAUSED
             and issues.move(tx, issue_id, expected=IssueState.PAUSED, to=IssueState.SENDING, now=now)
         ):
             raise IllegalTransition(f"issue {issue_id} is {issue.state}", hint="only a paused issue can be resumed")
         issues.expire_at(tx, issue_id, instant=now + expire_after)
+        _wake_up(store, tx, issue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +125,17 @@ class Closed:
 def close(store: Store, issue_id: int) -> Closed:
     """Give up what waits, so that the issue comes to its end. Raises IllegalTransition unless sending or paused."""
     with store.write() as tx:
-        issue, now = issues.get(tx, issue_id), tx.now()
+        issue, now = issues.held(tx, issue_id), tx.now()
         if issue.state not in {IssueState.SENDING, IssueState.PAUSED}:
             raise IllegalTransition(
                 f"issue {issue_id} is {issue.state}",
                 hint="only an issue that is being sent or paused can be closed; `digest issue cancel` ends others",
             )
         deliveries.sweep(tx, issue_id, on_doubt=OnDoubt.HOLD, now=now)
-        given_up = rulings.give_up(tx, issue_id)
+        given_up = endings.give_up(tx, issue_id, reason=FailReason.CLOSED)
         on_wire = rulings.on_the_wire(tx, issue_id)
-        issues.expire_at(tx, issue_id, instant=now)  # whatever those on the wire are told, nothing is tried again
+        # Whatever those on the wire are told, nothing is tried again.
+        issues.expire_at(tx, issue_id, instant=now, reason=FailReason.CLOSED)
         if issue.state is IssueState.PAUSED:
             issues.move(tx, issue_id, expected=IssueState.PAUSED, to=IssueState.SENDING, now=now)
         if not on_wire:
@@ -135,16 +151,16 @@ class Waiting:
     next_try_at: datetime | None
 
 
-def waiting(tx: Tx, issue: Issue, *, now: datetime) -> Waiting | None:
+def waiting(tx: Tx, issue: Issue, *, on_doubt: OnDoubt, now: datetime) -> Waiting | None:
     """What a sending or paused issue waits for; None for any other."""
     if issue.state is IssueState.PAUSED:
         return Waiting(f"paused by an operator: `digest issue resume {issue.id}`", None)
     if issue.state is not IssueState.SENDING:
         return None
-    tally = deliveries.tally(tx, issue.id)
+    tally = standing.tally(tx, issue.id)
     if reason := _not_waiting(tx, issue, tally, now=now):
         return Waiting(reason, None)
-    return Waiting(_reason(tx, issue, tally), deliveries.next_wake(tx, issue.id))
+    return Waiting(_reason(tx, issue, tally), standing.next_wake(tx, issue.id, on_doubt=on_doubt))
 
 
 def _not_waiting(tx: Tx, issue: Issue, tally: Tally, *, now: datetime) -> str:

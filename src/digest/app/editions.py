@@ -16,11 +16,11 @@ from digest.curate.pick import Curation
 from digest.deliver.letter import Letter, address_letter
 from digest.model.article import Article
 from digest.model.calendar import due_period
-from digest.model.delivery import Marked, Recipient, Tally
+from digest.model.delivery import OPEN, FailReason, Marked, Recipient, Tally
 from digest.model.errors import BadInput, IllegalTransition
 from digest.model.issue import Issue, IssueState, Rendition
 from digest.store import articles as article_store
-from digest.store import deliveries, issues, publications, renditions, rulings
+from digest.store import endings, issues, publications, renditions, rulings, standing
 from digest.store.engine import Store
 
 _STANDS_FOR = "reader@example.com"
@@ -92,9 +92,9 @@ def audit(store: Store, issue_id: int) -> Audit:
     """Count an issue's deliveries against its frozen audience and check each row against its state."""
     with store.read() as tx:
         issue = issues.get(tx, issue_id)
-        tally = deliveries.tally(tx, issue_id)
-        doubtful = tuple(address for _, address in deliveries.in_doubt(tx, issue_id))
-        unexplained = deliveries.unexplained(tx, issue_id)
+        tally = standing.tally(tx, issue_id)
+        doubtful = tuple(address for _, address in standing.in_doubt(tx, issue_id))
+        unexplained = standing.unexplained(tx, issue_id)
         settled = rulings.settled_count(tx, issue_id)
     troubles: list[str] = []
     total = sum(tally.counts.values())
@@ -102,12 +102,18 @@ def audit(store: Store, issue_id: int) -> Audit:
         troubles.append(f"{total} deliveries for an audience of {tally.audience}")
     if unexplained:
         troubles.append(f"{unexplained} deliveries contradict their state")
-    if issue.state is IssueState.SENT and tally.open_count:
-        troubles.append(f"the issue is closed with {tally.open_count} open deliveries")
+    if not issue.state.is_open and tally.open_count:
+        troubles.append(_still_open(issue, tally))
     before_sending = {IssueState.PLANNED, IssueState.COLLECTING, IssueState.CURATED, IssueState.COMPOSED}
     if issue.state in before_sending and total:
         troubles.append(f"the issue is {issue.state} and has deliveries already")
     return Audit(issue, tally, doubtful, settled, tuple(troubles))
+
+
+def _still_open(issue: Issue, tally: Tally) -> str:
+    each = ", ".join(f"{tally.counts[state]} {state}" for state in sorted(OPEN) if tally.counts[state])
+    noun = "delivery" if tally.open_count == 1 else "deliveries"
+    return f"the issue is {issue.state} with {tally.open_count} open {noun} ({each}): `digest tick` settles them"
 
 
 def move(store: Store, issue_id: int, *, expected: Sequence[IssueState], to: IssueState) -> None:
@@ -124,14 +130,14 @@ def move(store: Store, issue_id: int, *, expected: Sequence[IssueState], to: Iss
 def cancel(store: Store, issue_id: int) -> int:
     """Cancel an issue that is not closed; returns how many deliveries will now never go out."""
     with store.write() as tx:
-        issue = issues.get(tx, issue_id)
+        issue = issues.held(tx, issue_id)
         if not issue.state.is_open:
             raise IllegalTransition(
                 f"issue {issue_id} is {issue.state}", hint="only an unfinished issue can be cancelled"
             )
         issues.move(tx, issue_id, expected=issue.state, to=IssueState.CANCELLED, reason="by an operator", now=tx.now())
         engine_of(store).cancel(tx, issue_id)
-        return deliveries.cancel_open(tx, issue_id)
+        return endings.give_up(tx, issue_id, reason=FailReason.CANCELLED)
 
 
 def export(container: Container, issue_id: int, folder: Path) -> list[Path]:

@@ -29,7 +29,7 @@ def shared_engine(store: Store) -> Engine:
     Raises BadInput on SQLite and SchemaMismatch where `digest db upgrade` is due.
     """
     engine = engine_of(store)
-    if engine.is_local:
+    if not engine.hears_others:
         raise BadInput(
             "SQLite is for one process: workers need PostgreSQL",
             hint="`digest serve` delivers by itself; for more machines set database.url to a PostgreSQL database",

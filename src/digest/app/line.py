@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from digest.app.container import Container
+from digest.app.progress import Progress
+from digest.app.relays import warming_up
 from digest.app.signing import signer_for
 from digest.collect.refresh import SourceReport, refresh
 from digest.compose.build import addressed, preheader_for, subject_for
@@ -27,7 +29,7 @@ from digest.model.errors import NothingToDo
 from digest.model.issue import TRANSITIONS, Issue, IssueState, RenditionKey, SkipReason
 from digest.model.publication import Cadence, CadenceRule, CatchUp, Publication
 from digest.store import articles as article_store
-from digest.store import deliveries, issues, publications, sources
+from digest.store import deliveries, issues, publications, sources, standing, suppressions
 from digest.store import renditions as rendition_store
 from digest.store.engine import Tx
 
@@ -43,13 +45,19 @@ _NOT_BEGUN = frozenset(state for state, ways in TRANSITIONS.items() if IssueStat
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What a run tells about itself while it works; the command line draws it, the clock logs it."""
+    """What a run tells about itself while it works; the command line draws it.
+
+    ``tally`` gets how the issue stands before each round; None spares the count. ``of`` gives each issue a watch of
+    its own where several are worked on side by side.
+    """
 
     step: Callable[[str], None] = lambda _text: None
     source: Callable[[SourceReport], None] = lambda _report: None
     outcomes: Callable[[Sequence[Outcome]], None] = lambda _outcomes: None
     audience: Callable[[int], None] = lambda _count: None
     waiting: Callable[[str], None] = lambda _reason: None
+    tally: Callable[[Progress], None] | None = None
+    of: Callable[[Issue], Watch] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,21 +232,31 @@ def fan_out(line: Line, issue: Issue) -> Issue:
             _compose(tx, line, issue, late, now=tx.now())
             made = {item.key: item.id for item in rendition_store.of_issue(tx, issue.id)}
         renditions_by_key = {key: made.get(key) for key in wanted}
-        deliveries.fan_out(tx, issue, renditions_by_key, chunk_size=_CHUNK_SIZE, now=tx.now())
+        now = tx.now()
+        suppressions.adopt(tx, line.container.keyring.address_hash)
+        deliveries.fan_out(
+            tx,
+            issue,
+            renditions_by_key,
+            chunk_size=_CHUNK_SIZE,
+            now=now,
+            active_first=warming_up(line.container.settings, now.date()),
+        )
         now = tx.now()
         _move(tx, issue, IssueState.SENDING, now=now)
         expire_after = timedelta(seconds=line.container.settings.delivery.expire_after_s)
         issues.expire_at(tx, issue.id, instant=now + expire_after)
         issues.expire_earlier(tx, issue, now=now)
         ready = deliveries.ready_chunks(tx, issue.id, now=now)
-        line.engine.submit(tx, [ChunkRef(issue.id, chunk) for chunk in ready])
+        line.engine.submit(tx, [ChunkRef(issue.id, chunk, priority=issue.priority) for chunk in ready])
     return line.read_again(issue)
 
 
 def close(line: Line, issue: Issue) -> Issue:
     """Take it from sending to sent, when every delivery is accounted for."""
     with line.container.store.write() as tx:
-        if not deliveries.remains(tx, issue.id, on_doubt=line.container.settings.delivery.on_doubt):
+        issues.held(tx, issue.id)  # else what is recorded between the question and the move would be left open
+        if not standing.remains(tx, issue.id, on_doubt=line.container.settings.delivery.on_doubt):
             issues.move(tx, issue.id, expected=IssueState.SENDING, to=IssueState.SENT, now=tx.now())
     return line.read_again(issue)
 

@@ -1,17 +1,25 @@
-"""From the relay settings to what mail is handed to: one pool of connections, or several relays behind a router."""
+"""From the relay settings to what mail is handed to: a router over one relay or several."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import date
 
+from digest.app.counts import Counts
 from digest.config.secrets import read_password
 from digest.config.settings import Settings
+from digest.deliver.pacing import Pacer
 from digest.deliver.routing import Limits, Router
+from digest.deliver.warmup import WarmUp
 from digest.model.errors import ConfigInvalid
-from digest.smtp.pool import Pool
-from digest.smtp.relay import Pipelining, Relay, Tls
+from digest.smtp.relay import Chunking, Pipelining, Relay, Timeouts, Tls
 from digest.store.engine import Store
+
+#: More on their way at once gained nothing and put more in doubt (performance.md 5: 50 connections by 32 were slower).
+_IN_FLIGHT_MAX = 128
 
 
 def relay_of(settings: Settings, name: str = "default") -> Relay:
@@ -35,27 +43,55 @@ def relay_of(settings: Settings, name: str = "default") -> Relay:
         connections=chosen.connections,
         max_messages_per_connection=chosen.max_messages_per_connection,
         pipelining=Pipelining(chosen.pipelining.value),
+        chunking=Chunking(chosen.chunking.value),
+        timeouts=_timeouts(chosen.timeout_s),
     )
+
+
+def _timeouts(longest_s: float | None) -> Timeouts:
+    """Those of RFC 5321 §4.5.3.2, which wants them easy to change: here, none longer than ``longest_s``."""
+    usual = asdict(Timeouts())
+    return Timeouts(**{key: min(value, longest_s or value) for key, value in usual.items()})
 
 
 def limits_of(settings: Settings, name: str = "default") -> Limits:
     """What the named relay allows."""
     chosen = settings.relays[name]
-    return Limits(rate=chosen.rate, daily_quota=chosen.daily_quota, priority=chosen.priority)
+    warm = chosen.warm_up
+    return Limits(
+        rate=chosen.rate,
+        daily_quota=chosen.daily_quota,
+        priority=chosen.priority,
+        warm_up=WarmUp(warm.first_day, start=warm.start, factor=warm.factor, until=warm.until) if warm else None,
+    )
 
 
-def connections_of(settings: Settings) -> int:
-    """Connections of all relays together."""
-    return sum(relay.connections for relay in settings.relays.values())
+def warming_up(settings: Settings, day: date) -> int:
+    """How many mails the relays that are warming up take together on a UTC day; 0 where none is."""
+    ceilings = (limits_of(settings, name).ceiling(day) for name in settings.relays)
+    return sum(ceiling for ceiling in ceilings if ceiling)
+
+
+def in_flight_of(settings: Settings) -> int:
+    """How many mails may be begun and not answered over all relays together."""
+    relays = [relay_of(settings, name) for name in settings.relays]
+    return min(_IN_FLIGHT_MAX, sum(relay.connections * relay.window for relay in relays))
 
 
 def carrier(
     settings: Settings, store: Store, *, stop: asyncio.Event, waiting: Callable[[str], None] = lambda _reason: None
-) -> Pool | Router:
-    """What carries mail: the plain pool where there is one relay without limits. Raises ConfigInvalid."""
-    names = list(settings.relays)
-    limits = [limits_of(settings, name) for name in names]
-    if len(names) == 1 and limits[0].is_open:
-        return Pool(relay_of(settings, names[0]))
-    relays = [relay_of(settings, name) for name in names]
-    return Router(list(zip(relays, limits, strict=True)), store, stop=stop, waiting=waiting)
+) -> Router:
+    """What carries mail. Raises ConfigInvalid."""
+    routes = [(relay_of(settings, name), limits_of(settings, name)) for name in settings.relays]
+    return Router(routes, store, stop=stop, waiting=waiting)
+
+
+@asynccontextmanager
+async def at_work(
+    settings: Settings, store: Store, counts: Counts, *, stop: asyncio.Event, waiting: Callable[[str], None]
+) -> AsyncIterator[tuple[Router, Pacer]]:
+    """The open carrier and the pacer of providers; ``counts`` knows how the relays stand and how long they waited."""
+    with counts.waits(waiting) as told:
+        async with Pacer(store, waiting=told) as pacer, carrier(settings, store, stop=stop, waiting=told) as opened:
+            with counts.using(opened.health):
+                yield opened, pacer

@@ -7,28 +7,23 @@ it does nothing when the issue is past it (`app.line`).
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
 from digest.app import fence
 from digest.app import line as steps
 from digest.app.line import Line
-from digest.app.work import hand_over, hands, move_on, settle_own
-from digest.deliver.chunk import Worker, deliver_chunk
-from digest.deliver.letter import Letter
+from digest.app.session import Session, delivering
+from digest.app.work import hand_over
 from digest.deliver.routing import QuotaUsedUp
-from digest.model.delivery import ChunkRef, Tally
+from digest.model.delivery import Tally
 from digest.model.issue import Issue, IssueState
 from digest.model.publication import Cadence
-from digest.store import deliveries
+from digest.store import standing
 
 log = structlog.get_logger()
-
-#: How long a run itself waits for retries before it leaves them to the next run or tick.
-_PATIENCE = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +45,19 @@ async def run(line: Line, cadence: Cadence, *, by_clock: bool = False, stop: asy
     return await advance(line, issue, by_clock=by_clock, stop=stop)
 
 
-async def advance(line: Line, issue: Issue, *, by_clock: bool = False, stop: asyncio.Event | None = None) -> RunResult:
+async def advance(
+    line: Line,
+    issue: Issue,
+    *,
+    by_clock: bool = False,
+    stop: asyncio.Event | None = None,
+    session: Session | None = None,
+) -> RunResult:
     """Take an issue from whatever state it is in through every step that is left.
 
-    ``by_clock``: obey the latest start. Raises StoreUnavailable when the database is an older copy (`app.fence`).
+    ``by_clock``: obey the latest start. Where workers attend the line's engine it is handed over to them; else this
+    call delivers, by ``session`` or by one of its own. Raises StoreUnavailable when the database is an older copy
+    (`app.fence`).
     """
     await asyncio.to_thread(fence.refuse_restored, line, issue)
     issue = await steps.collect(line, issue)
@@ -67,10 +71,10 @@ async def advance(line: Line, issue: Issue, *, by_clock: bool = False, stop: asy
         await asyncio.to_thread(fence.begin, line, issue)
         used_up = None
         try:
-            if line.engine.is_local:
-                used_up = await deliver(line, issue, stop=stop or asyncio.Event())
+            if line.engine.is_attended:
+                await asyncio.to_thread(hand_over, line.container, line.engine, issue)
             else:
-                await asyncio.to_thread(hand_over, line.container, line.engine, issue.id)
+                used_up = await deliver(line, issue, stop=stop or asyncio.Event(), session=session)
         finally:
             await asyncio.shield(asyncio.to_thread(fence.note_sent, line, issue))
         issue = await asyncio.to_thread(steps.close, line, issue)
@@ -78,18 +82,22 @@ async def advance(line: Line, issue: Issue, *, by_clock: bool = False, stop: asy
     return _result(line, issue)
 
 
-async def deliver(line: Line, issue: Issue, *, stop: asyncio.Event) -> QuotaUsedUp | None:
+async def deliver(
+    line: Line, issue: Issue, *, stop: asyncio.Event, session: Session | None = None
+) -> QuotaUsedUp | None:
     """Send what can be sent, wait a little for what can soon be tried again, and leave the rest waiting.
 
     Gives what stands in the way when no relay may send more today.
     """
-    line.watch.step("delivering")
-    letter = steps.letter_of(line, issue)
-    line.watch.audience(issue.audience or 0)
     watch = line.watch
+    watch.step("delivering")
+    watch.audience(issue.audience or 0)
     try:
-        async with hands(line.container, stop=stop, watch=watch.outcomes, waiting=watch.waiting) as worker:
-            await _send_and_wait(line, issue, worker, letter)
+        if session is not None:
+            await session.see_through(issue, watch)
+        else:
+            async with delivering(line.container, line.engine, stop=stop) as own:
+                await own.see_through(issue, watch)
     except QuotaUsedUp as used_up:
         if stop.is_set():
             return None
@@ -99,40 +107,13 @@ async def deliver(line: Line, issue: Issue, *, stop: asyncio.Event) -> QuotaUsed
     return None
 
 
-async def _send_and_wait(line: Line, issue: Issue, worker: Worker, letter: Letter) -> None:
-    while not worker.stop.is_set():
-        wait = await asyncio.to_thread(_wake, line, issue)
-        if wait is None or wait > _PATIENCE:
-            return
-        await line.engine.run_worker(lambda ref: deliver_chunk(worker, ref, letter), concurrency=1, stop=worker.stop)
-        await _sleep(wait, worker.stop)
-
-
-def _wake(line: Line, issue: Issue) -> timedelta | None:
-    """Sweep, and submit the chunks that are ready; gives the wait until there may be more, None for never."""
-    settle_own(line.container)
-    with line.container.store.write() as tx:
-        now = tx.now()
-        move_on(tx, line.container, issue.id, now=now)
-        chunks = deliveries.ready_chunks(tx, issue.id, now=now)
-        line.engine.submit(tx, [ChunkRef(issue.id, chunk) for chunk in chunks])
-        if chunks:
-            return timedelta()
-        wake_at = deliveries.next_wake(tx, issue.id)
-    return None if wake_at is None else max(timedelta(), wake_at - now)
-
-
-async def _sleep(wait: timedelta, stop: asyncio.Event) -> None:
-    if wait:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), timeout=wait.total_seconds() + 0.05)
-
-
 def _result(line: Line, issue: Issue, used_up: QuotaUsedUp | None = None) -> RunResult:
     with line.container.store.read() as tx:
-        tally = deliveries.tally(tx, issue.id)
+        tally = standing.tally(tx, issue.id)
         waiting = issue.state is IssueState.SENDING
-        next_try_at = deliveries.next_wake(tx, issue.id) if waiting else None
+        next_try_at = (
+            standing.next_wake(tx, issue.id, on_doubt=line.container.settings.delivery.on_doubt) if waiting else None
+        )
     if used_up is None or not waiting:
         return RunResult(issue, tally, next_try_at)
     return RunResult(issue, tally, next_try_at or used_up.until, used_up.message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,8 @@ from digest.app.clock import Clock, due_work, poll, system_clock, work_on
 from digest.app.container import Container
 from digest.app.line import Line, Watch
 from digest.app.run import RunResult
+from digest.app.session import HANDS, keep_delivering
+from digest.engine.local import LocalEngine
 from digest.engine.port import Engine
 from digest.model.errors import DigestError
 from digest.model.issue import Issue
@@ -29,7 +32,7 @@ _FINISH_S = 60
 class Clockwork:
     """Starts what is due and never waits for it: a long send must not hold back another publication's hour."""
 
-    def __init__(self, container: Container, clock: Clock = system_clock, *, engine: Engine | None = None) -> None:
+    def __init__(self, container: Container, clock: Clock = system_clock, *, engine: Engine) -> None:
         self._container = container
         self._clock = clock
         self._engine = engine
@@ -41,8 +44,10 @@ class Clockwork:
         try:
             waiting = await asyncio.to_thread(due_work, self._container, self._clock, Watch(), engine=self._engine)
         except DigestError as error:
-            log.warning("tick.failed", error=error.message, hint=error.hint)
+            self._trouble(error)
+            self._container.counts.turn("failed", at=time.time())
             return
+        self._container.counts.turn("done", at=time.time())
         for line, issue in waiting:
             self._start(issue.id, self._work(line, issue))
         self._start("poll", self._poll())
@@ -51,7 +56,9 @@ class Clockwork:
         """Start nothing more; let what is on the wire be answered and recorded."""
         self._stop.set()
         if self._running:
-            await asyncio.wait(set(self._running.values()), timeout=_FINISH_S)
+            _, left = await asyncio.wait(set(self._running.values()), timeout=_FINISH_S)
+            if left:
+                log.warning("clock.gave_up", tasks=len(left), after_s=_FINISH_S)
 
     def _start(self, name: object, job: Coroutine[Any, Any, None]) -> None:
         if self._stop.is_set() or name in self._running:
@@ -64,9 +71,13 @@ class Clockwork:
         try:
             await job
         except DigestError as error:
-            log.warning("tick.failed", error=error.message, hint=error.hint)
+            self._trouble(error)
         except Exception:
             log.exception("tick.broke")  # the edge of the loop: a fault of ours must not stop the clock
+
+    def _trouble(self, error: DigestError) -> None:
+        log.warning("tick.failed", error=error.message, hint=error.hint)
+        self._container.counts.trouble(error)
 
     async def _work(self, line: Line, issue: Issue) -> None:
         result = await work_on(line, issue, stop=self._stop)
@@ -86,18 +97,30 @@ async def ticking(
 ) -> AsyncIterator[None]:
     """Run the clock while the block lasts; on leaving, what is on the wire is finished and recorded.
 
-    ``engine``: the one whose workers deliver; None when this process does it by itself.
+    ``engine``: the one whose workers deliver; None when this process does it by itself, with one session for all
+    issues and notices.
 
     APScheduler keeps time only: one job in memory, never two turns at once (`max_instances`), missed turns
     coalesce. What is due is decided by the database alone, so a restart loses nothing.
     """
-    works = Clockwork(container, engine=engine)
+    stop = asyncio.Event()
+    attended = engine or LocalEngine(attended=True)
+    works = Clockwork(container, engine=attended)
     scheduler = AsyncIOScheduler(timezone="UTC")
     scheduler.add_job(works.turn, "interval", seconds=every_s, coalesce=True, max_instances=1, misfire_grace_time=None)
     scheduler.start()
+    log.info("clock.started", every_s=every_s, delivers=engine is None)
+    delivery = None
+    if engine is None:
+        session = keep_delivering(container, attended, concurrency=HANDS, stop=stop)
+        delivery = asyncio.create_task(session, name="delivery")
     await works.turn()
     try:
         yield
     finally:
         scheduler.shutdown(wait=False)
+        stop.set()
         await works.finish()
+        if delivery is not None:
+            await asyncio.wait([delivery], timeout=_FINISH_S)
+        log.info("clock.stopped")

@@ -6,7 +6,7 @@ which Starlette runs in its thread pool. No cookie, no session, no redirect anyw
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from starlette.applications import Starlette
@@ -31,8 +31,13 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_app(container: Container, *, clock: Callable[[], datetime] = utc_now) -> Starlette:
-    """The public site of this installation. Raises TemplateBroken when the operator's theme is."""
+def create_app(
+    container: Container, *, clock: Callable[[], datetime] = utc_now, beside: Sequence[Route] = ()
+) -> Starlette:
+    """The public site of this installation, and what is served ``beside`` it (`web.metrics`).
+
+    Raises TemplateBroken when the operator's theme is.
+    """
     pages = Pages(container.template_path)
 
     def health(_request: Request) -> Response:
@@ -52,6 +57,7 @@ def create_app(container: Container, *, clock: Callable[[], datetime] = utc_now)
     app = Starlette(
         routes=[
             Route("/healthz", health),
+            *beside,
             *leave.routes(container, pages, clock=clock),
             *archive.routes(container, pages),
         ],

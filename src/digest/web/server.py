@@ -98,6 +98,7 @@ async def serving(app: Starlette, *, host: str, port: int) -> AsyncIterator[str]
         access_log=False,
         http="h11",
         ws="none",
+        proxy_headers=False,  # the peer is the peer, whatever a request says about it
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
     )
@@ -128,11 +129,21 @@ async def run(app: Starlette, *, host: str, port: int, on_ready: Callable[[str],
 
 @contextmanager
 def stop_signal() -> Iterator[asyncio.Event]:
-    """An event that SIGINT or SIGTERM sets while the block runs; the main thread's event loop only."""
+    """An event that SIGINT or SIGTERM sets while the block runs; the main thread's event loop only.
+
+    A second signal does what it does to any program: whoever cannot wait for what is on the wire need not, since
+    being killed is safe.
+    """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        stopped.set()
+        for number in _STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+
     for number in _STOP_SIGNALS:
-        loop.add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, stop)
     try:
         yield stopped
     finally:

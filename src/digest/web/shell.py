@@ -14,6 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 #: Bytes of a request body. A one-click request has 26, a multipart one a few hundred.
 BODY_LIMIT = 64 * 1024
 
+#: Asked by machines several times a minute; worth a line only when the answer is not as it should be.
+_MACHINES = frozenset({"/healthz", "/metrics"})
+
 _log = structlog.get_logger("web")
 
 
@@ -73,4 +76,8 @@ class RequestLog:
         finally:
             route = getattr(scope.get("route"), "path", "(none)")
             took_ms = round((time.perf_counter() - began) * 1000, 1)
-            _log.info("request.answered", method=scope["method"], route=route, status=status, ms=took_ms)
+            about = {"method": scope["method"], "route": route, "status": status, "ms": took_ms}
+            if route in _MACHINES and status == 200:
+                _log.debug("request.answered", **about)
+            else:
+                _log.info("request.answered", **about)

@@ -23,6 +23,7 @@ from digest.compose.context import DigestContext
 from digest.compose.environment import templates
 from digest.compose.render import Rendered, render
 from digest.compose.sample import sample_context
+from digest.deliver.letter import sender_domain, unsubscribe_mailto
 from digest.mime.ids import feedback_id, message_id
 from digest.mime.message import Message, build
 from digest.model.errors import DigestError
@@ -220,8 +221,7 @@ def reader_values(subject: Subject, now: datetime) -> dict[str, str]:
 def header_block(subject: Subject, rendered: Rendered, *, html: str, text: str, now: datetime) -> str:
     """The header fields of the message that would be sent, folded as they go on the wire."""
     context = subject.context
-    domain = subject.sender_email.rpartition("@")[2].encode("idna").decode("ascii")
-    mailbox, _, mail_domain = subject.mailbox.rpartition("@")
+    domain = sender_domain(subject.sender_email)
     message = Message(
         sender_name=context.publication.sender_name,
         sender_email=subject.sender_email,
@@ -233,7 +233,7 @@ def header_block(subject: Subject, rendered: Rendered, *, html: str, text: str, 
         list_id_name=context.publication.name,
         list_id=f"{subject.slug}.{domain}",
         unsubscribe_url=_unsubscribe_url(subject),
-        unsubscribe_mailto=f"mailto:{mailbox}+unsubscribe-{_HARMLESS_TOKEN}@{mail_domain}",
+        unsubscribe_mailto=unsubscribe_mailto(subject.mailbox, _HARMLESS_TOKEN),
         feedback_id=feedback_id(subject.issue_id, subject.slug, kind=subject.cadence, sender=domain),
         language=context.lang,
         text=text,
