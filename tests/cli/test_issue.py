@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from digest.cli.main import run
 from digest.store.engine import Store
-from digest.store.tables import delivery, issue
+from digest.store.tables import delivery, issue, rendition
 from support.sending import sending_issue
+from support.sink import start_sink
 
 
 @pytest.fixture
@@ -133,3 +136,85 @@ def test_a_resumed_issue_is_sending_and_only_a_paused_one_can_be(project: Path, 
 
     assert said(capsys, "resume", "1") == "Resumed issue 1.\n"
     assert "only a paused issue" in said(capsys, "resume", "1", code=2)
+
+
+def test_an_audit_that_does_not_add_up_exits_1_and_says_why(project: Path, capsys: pytest.CaptureFixture[str]):
+    change(project, "sending", issue_state="cancelled")
+    capsys.readouterr()
+
+    assert run(["issue", "audit", "1"]) == 1
+    told = capsys.readouterr().out
+    assert "DOES NOT ADD UP" in told
+    assert "! the issue is cancelled with 3 open deliveries (3 sending): `digest tick` settles them" in told
+
+    assert run(["issue", "audit", "1", "--json"]) == 1
+    proof = json.loads(capsys.readouterr().out)
+    assert (proof["balanced"], len(proof["troubles"])) == (False, 1)
+
+
+def test_the_next_turn_of_the_clock_settles_what_a_cancelled_issue_left(
+    project: Path, capsys: pytest.CaptureFixture[str]
+):
+    long_ago = datetime(2026, 11, 22, tzinfo=UTC)
+    change(project, "sending", issue_state="cancelled", lease="of the dead", lease_until=long_ago)
+    run(["tick"])
+    proof = document(capsys, "audit", "1")
+
+    assert proof["balanced"]
+    assert proof["counts"]["unknown"] == len(proof["in_doubt"]) == 3
+
+
+def test_a_composed_issue_is_sent_to_one_address_to_look_at(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    with start_sink(tmp_path) as sink:
+        relay_at(monkeypatch, sink.port)
+        told = said(capsys, "test", "1", "Editor@Example.org")
+        again = document(capsys, "test", "1", "editor@example.org", "--text")
+        counts = document(capsys, "audit", "1")["counts"]
+    first, second = (message_from_bytes(raw) for raw in sink.messages())
+
+    assert told == "Issue 1 to Editor@Example.org: sent (250 2.0.0 taken).\n"
+    assert (again["state"], again["reply_code"], again["relay"]) == ("sent", 250, "default")
+    assert [mail["to"] for mail in sink.accepted()] == ["Editor@example.org", "editor@example.org"]
+    assert (first["Subject"], first.get_content_type()) == ("Night trains return", "multipart/alternative")
+    assert second.get_content_type() == "text/plain"
+    assert first["Message-ID"] != second["Message-ID"]
+    assert b"Hello" in sink.messages()[0]
+    assert counts["pending"] == 3, "it counts for nothing"
+
+
+def test_a_test_mail_that_is_refused_exits_1(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    with start_sink(tmp_path, dead=["editor@example.org"]) as sink:
+        relay_at(monkeypatch, sink.port)
+        capsys.readouterr()
+        code = run(["issue", "test", "1", "editor@example.org"])
+
+    assert code == 1
+    assert "failed (550 5.1.1 no such user here)" in capsys.readouterr().out
+
+
+def test_a_test_mail_that_finds_no_relay_says_so(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    relay_at(monkeypatch, 9)
+
+    assert "127.0.0.1:9" in said(capsys, "test", "1", "editor@example.org", code=1)
+
+
+def test_an_issue_that_was_never_composed_cannot_be_tested(project: Path, capsys: pytest.CaptureFixture[str]):
+    store = Store(f"sqlite:///{project / 'digest.db'}")
+    with store.write() as tx:
+        tx.connection.execute(delete(delivery))
+        tx.connection.execute(delete(rendition))
+    store.close()
+
+    assert "never composed" in said(capsys, "test", "1", "editor@example.org", code=2)
+
+
+def relay_at(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    monkeypatch.setenv("DIGEST_RELAYS__DEFAULT__HOST", "127.0.0.1")
+    monkeypatch.setenv("DIGEST_RELAYS__DEFAULT__PORT", str(port))
+    monkeypatch.setenv("DIGEST_RELAYS__DEFAULT__TLS", "none")

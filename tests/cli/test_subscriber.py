@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import pytest
 
 from digest.cli.main import run
 from digest.config.secrets import create_key_file
+from digest.model.delivery import DeliveryState, Outcome
+from digest.model.mailbox import Hindrance
+from digest.store import bounces
 from digest.store.engine import Store
 from support.factories import make_publication
 
@@ -203,3 +207,51 @@ def test_unsubscribing_asks_first_then_acts_once(call: Any):
     assert "--yes" in asked.err
     assert (done.code, done.json["state"]) == (0, "unsubscribed")
     assert (again.code, again.json["error"]["code"]) == (3, "nothing-to-do")
+
+
+def test_suppressing_an_address_is_told_and_can_be_taken_back(call: Any):
+    call("add", "ann@example.com", "--publication", "morning")
+    done = call("suppress", "Ann@Example.com", "--why", "asked by phone", "--yes", "--json")
+    again = call("suppress", "ann@example.com", "--yes")
+    shown, told = call("show", "ann@example.com", "--json"), call("show", "ann@example.com")
+    lifted, twice = call("unsuppress", "ann@example.com", "--json"), call("unsuppress", "ann@example.com")
+
+    assert (done.code, done.json) == (
+        0,
+        {"email": "Ann@example.com", "publication": None, "until": None, "is_reader": True},
+    )
+    assert again.code == 3
+    barred = shown.json["suppressions"]
+    assert [(item["publication"], item["reason"], item["detail"]) for item in barred] == [
+        (None, "operator", "asked by phone")
+    ]
+    assert "suppressed everywhere: operator asked by phone" in told.out
+    assert (lifted.code, twice.code) == (0, 3)
+    assert call("show", "ann@example.com", "--json").json["suppressions"] == []
+
+
+def test_an_address_can_be_suppressed_for_one_publication_and_for_a_time(call: Any):
+    done = call("suppress", "bo@example.com", "--publication", "morning", "--days", "30", "--yes", "--json")
+    shown = call("show", "bo@example.com")
+    elsewhere = call("suppress", "bo@example.com", "--publication", "evening", "--yes")
+
+    assert (done.json["publication"], done.json["is_reader"]) == ("morning", False)
+    assert done.json["until"].endswith("Z")
+    assert shown.code == 2
+    assert "there is no reader bo@example.com, but the address is suppressed (operator)" in shown.err
+    assert (elsewhere.code, "evening" in elsewhere.err) == (2, True)
+
+
+def test_what_hinders_mail_to_a_reader_is_shown(call: Any, sqlite_database: str):
+    call("add", "ann@example.com", "--publication", "morning")
+    store = Store(sqlite_database)
+    at = datetime(2026, 11, 22, 7, tzinfo=UTC)
+    with store.write() as tx:
+        for day in (0, 1):
+            full = Outcome(1, DeliveryState.FAILED, at + timedelta(days=day), hindrance=Hindrance.MAILBOX_FULL)
+            bounces.note(tx, 0, [full])
+    store.close()
+    shown, told = call("show", "ann@example.com", "--json"), call("show", "ann@example.com")
+
+    assert [(met["kind"], met["count"]) for met in shown.json["hindrances"]] == [("mailbox-full", 2)]
+    assert "mailbox-full, 2 times in a row since 2026-11-22T07:00:00Z" in told.out

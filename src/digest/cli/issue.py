@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,15 +14,22 @@ from digest.app import controls, editions
 from digest.app.clock import system_clock
 from digest.app.container import Container
 from digest.app.controls import Waiting
+from digest.app.notices import send_test
 from digest.cli import output
 from digest.cli.output import AsJson, Yes
 from digest.cli.state import opened
+from digest.cli.watch import watch
 from digest.model.article import Article
+from digest.model.delivery import DeliveryState
 from digest.model.errors import BadInput
 from digest.model.issue import Issue, IssueItem, IssueState
-from digest.store import articles, deliveries, issues, publications
+from digest.model.notice import NoticeStatus
+from digest.store import articles, issues, publications, standing
+from digest.web import server
 
 app = typer.Typer(no_args_is_help=True, help="Look at issues, prove them, hold them.")
+
+app.command()(watch)
 
 IssueId = Annotated[int, typer.Argument(metavar="ISSUE", help="Id as `digest issue list` shows it.")]
 
@@ -38,7 +46,8 @@ def list_(
     with opened(context) as container, container.store.read() as tx:
         key = publications.get(tx, publication).id if publication else None
         found = issues.list_recent(tx, publication_id=key, limit=limit)
-        waits = {item.id: controls.waiting(tx, item, now=tx.now()) for item in found}
+        on_doubt = container.settings.delivery.on_doubt
+        waits = {item.id: controls.waiting(tx, item, on_doubt=on_doubt, now=tx.now()) for item in found}
     if as_json:
         output.print_json({"items": [{**output.jsonable(item), **_waiting(waits[item.id])} for item in found]})
         return
@@ -66,8 +75,8 @@ def show(context: typer.Context, issue: IssueId, *, as_json: AsJson = False) -> 
         found = issues.get(tx, issue)
         items = issues.items(tx, issue)
         titles = {item.id: item for item in articles.by_ids(tx, [item.article_id for item in items])}
-        tally = deliveries.tally(tx, issue)
-        waits = controls.waiting(tx, found, now=tx.now())
+        tally = standing.tally(tx, issue)
+        waits = controls.waiting(tx, found, on_doubt=container.settings.delivery.on_doubt, now=tx.now())
     document = {
         **output.jsonable(found),
         **_waiting(waits),
@@ -257,6 +266,33 @@ def cancel(context: typer.Context, issue: IssueId, *, yes: Yes = False) -> None:
 
 def _expire_after(container: Container) -> timedelta:
     return timedelta(seconds=container.settings.delivery.expire_after_s)
+
+
+@app.command("test")
+def send_to(
+    context: typer.Context,
+    issue: IssueId,
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Where to send it; need not be a reader's.")],
+    *,
+    text: Annotated[bool, typer.Option("--text", help="As readers of plain text get it.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Send a composed issue to one address to look at it, through the relay, before all bulk. Counts for nothing."""
+    with opened(context) as container:
+        ended = asyncio.run(_send_test(container, issue, address, as_text=text))
+    reply = " ".join(str(part) for part in (ended.reply_code, ended.reply_text) if part)
+
+    def human() -> None:
+        again = f"; tried again at {ended.next_attempt_at:%H:%M:%S} UTC" if ended.next_attempt_at else ""
+        output.say(f"Issue {issue} to {address}: {ended.state}{f' ({reply})' if reply else ''}{again}.")
+
+    output.emit(ended, as_json=as_json, human=human)
+    return 0 if ended.state is DeliveryState.SENT else 1
+
+
+async def _send_test(container: Container, issue: int, address: str, *, as_text: bool) -> NoticeStatus:
+    with server.stop_signal() as stopped:
+        return await send_test(container, issue, address, as_text=as_text, stop=stopped)
 
 
 @app.command()

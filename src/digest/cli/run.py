@@ -1,41 +1,34 @@
-"""`digest run`, `tick`, `serve` and `preview`: the line by hand, by cron, by the clock, and before it all."""
+"""`digest run` and `digest tick`: the line by hand and by cron."""
 
 from __future__ import annotations
 
 import asyncio
-import webbrowser
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from digest.app import editions
 from digest.app.clock import Turn, clock_from
 from digest.app.clock import tick as turn
 from digest.app.container import Container
-from digest.app.engines import shared_engine
 from digest.app.line import Line, Watch
 from digest.app.run import RunResult
 from digest.app.run import run as run_line
-from digest.app.serve import ticking
-from digest.cli import output
+from digest.cli import loop, output
 from digest.cli.output import AsJson
-from digest.cli.state import config_of, opened
+from digest.cli.progress import watching_each, watching_one
+from digest.cli.state import opened
 from digest.collect.refresh import SourceReport, refresh
+from digest.config.logging import configure
 from digest.engine.local import LocalEngine
-from digest.engine.port import Engine
-from digest.model.delivery import DeliveryState, Outcome
-from digest.model.errors import BadInput, DigestError
+from digest.model.delivery import DeliveryState
+from digest.model.errors import BadInput
 from digest.model.issue import IssueState
 from digest.store import publications
 from digest.web import server
-from digest.web.asgi import create_app
-
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
-Host = Annotated[str, typer.Option(help="Address to listen on.")]
 
 
 def run(
@@ -50,19 +43,35 @@ def run(
 ) -> int:
     """Make and send the due issue: collect, curate, compose, deliver. Exits 3 when there is nothing to send."""
     clock = clock_from(_instant(at))
-    with opened(context) as container, _progress(quiet=as_json) as watch:
+    with opened(context) as container:
+        configure(container.settings.logging, unless_told="error")
         with container.store.read() as tx:
             found = publications.get(tx, publication)
-        line = Line(container, found, LocalEngine(), clock, watch)
         if dry_run:
-            return _dry_run(line, as_json=as_json)
-        result = asyncio.run(_until_stopped(line))
+            return _dry_run(Line(container, found, LocalEngine(), clock), as_json=as_json)
+        reports: list[SourceReport] = []
+        with watching_one(quiet=as_json) as shown:
+            watch = replace(shown, source=_both(shown.source, reports.append))
+            result = loop.run(_until_stopped(Line(container, found, LocalEngine(), clock, watch)))
+    for report in reports:
+        if report.error:
+            output.note(f"source {report.title}: {report.error}")
     output.emit(_document(result), as_json=as_json, human=lambda: _tell(result))
     if result.issue.state is IssueState.SKIPPED:
         return 3
     sent, failed = (result.tally.counts[state] for state in (DeliveryState.SENT, DeliveryState.FAILED))
     nobody_got_it = failed and not sent
     return 0 if result.issue.state in {IssueState.SENT, IssueState.SENDING} and not nobody_got_it else 1
+
+
+def _both(
+    first: Callable[[SourceReport], None], second: Callable[[SourceReport], None]
+) -> Callable[[SourceReport], None]:
+    def tell(report: SourceReport) -> None:
+        first(report)
+        second(report)
+
+    return tell
 
 
 async def _until_stopped(line: Line) -> RunResult:
@@ -122,6 +131,8 @@ def _tell(result: RunResult) -> None:
     if result.next_try_at is not None and issue.state is IssueState.SENDING:
         again = f"{result.next_try_at:%H:%M:%S} UTC"
         output.say(f"  The rest is tried again from {again}: `digest serve`, `tick` or `run` does it.")
+    elif issue.state is IssueState.SENDING and result.tally.open_count:
+        output.say("  The rest goes out as soon as `digest serve`, `tick` or `run` goes on with it.")
     for reason, count in result.tally.failures.items():
         output.say(f"  {count} {reason}")
     if counts[DeliveryState.UNKNOWN]:
@@ -131,7 +142,9 @@ def _tell(result: RunResult) -> None:
 def tick(context: typer.Context, *, as_json: AsJson = False) -> int:
     """One turn of the clock, for cron: send what is due, go on with what is unfinished, fetch due sources."""
     with opened(context) as container:
-        done = asyncio.run(_tick_until_stopped(container))
+        configure(container.settings.logging, unless_told="warning")
+        with watching_each(quiet=as_json) as watch:
+            done = loop.run(_tick_until_stopped(container, watch))
     document = {
         "items": [_document(result) for result in done.results],
         "errors": [{"publication": slug, "message": error.message, "hint": error.hint} for slug, error in done.errors],
@@ -143,6 +156,8 @@ def tick(context: typer.Context, *, as_json: AsJson = False) -> int:
             _tell(result)
         for slug, error in done.errors:
             output.note(f"error: {slug}: {error.message}; {error.hint}")
+        if done.fetched:
+            output.say(f"Looked at {output.count(done.fetched, 'source')}.")
         if done.is_idle:
             output.say("Nothing is due.")
 
@@ -152,85 +167,6 @@ def tick(context: typer.Context, *, as_json: AsJson = False) -> int:
     return 3 if done.is_idle else 0
 
 
-async def _tick_until_stopped(container: Container) -> Turn:
+async def _tick_until_stopped(container: Container, watch: Watch) -> Turn:
     with server.stop_signal() as stopped:
-        return await turn(container, stop=stopped)
-
-
-def serve(
-    context: typer.Context,
-    *,
-    host: Host = "127.0.0.1",
-    port: Port = 8025,
-    no_deliver: Annotated[
-        bool, typer.Option("--no-deliver", help="Make issues ready and leave delivering to `digest worker`.")
-    ] = False,
-    no_clock: Annotated[bool, typer.Option("--no-clock", help="Web pages only.")] = False,
-) -> None:
-    """Serve the readers' pages and run the clock, in one process."""
-    with opened(context) as container:
-        engine = shared_engine(container.store) if no_deliver else None
-        asyncio.run(_serve(container, host=host, port=port, with_clock=not no_clock, engine=engine))
-
-
-async def _serve(container: Container, *, host: str, port: int, with_clock: bool, engine: Engine | None) -> None:
-    async with server.serving(create_app(container), host=host, port=port) as address:
-        output.note(f"Digest serves {address}{' and runs the clock' if with_clock else ''}. Ctrl+C stops it.")
-        with server.stop_signal() as stopped:
-            if not with_clock:
-                await stopped.wait()
-                return
-            async with ticking(container, engine=engine):
-                await stopped.wait()
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Watch]:
-    """A line on the terminal that says which step is on, and a bar while mail goes out; silent in pipes."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=output.stderr,
-        transient=True,
-        disable=quiet or not output.stderr.is_terminal,
-    )
-    with bar:
-        task: TaskID = bar.add_task("starting", total=None)
-
-        def step(name: str) -> None:
-            bar.update(task, description=name)
-
-        def source(report: SourceReport) -> None:
-            bar.update(task, description=f"collecting {report.title}")
-
-        def audience(count: int) -> None:
-            bar.update(task, description="delivering", total=count, completed=0)
-
-        def waiting(reason: str) -> None:
-            bar.update(task, description=f"delivering ({reason})" if reason else "delivering")
-
-        def outcomes(done: Sequence[Outcome]) -> None:
-            bar.advance(task, sum(outcome.state is DeliveryState.SENT for outcome in done))
-
-        yield Watch(step=step, source=source, audience=audience, outcomes=outcomes, waiting=waiting)
-
-
-def preview(
-    context: typer.Context,
-    *,
-    port: Port = 8026,
-    open_browser: Annotated[bool, typer.Option("--open", help="Open the browser.")] = False,
-) -> None:
-    """Show the last issue, or a sample, in the browser while you work on templates; reloads on save."""
-    from digest.web.preview import preview_app  # noqa: PLC0415 - pulls watchfiles in, which no other command needs
-
-    app = preview_app(config_of(context))
-
-    def ready(address: str) -> None:
-        output.note(f"Preview at {address}. Save a template and it reloads. Ctrl+C stops it.")
-        if open_browser and not webbrowser.open(address):
-            raise DigestError("no browser could be opened", hint=f"open {address} yourself")
-
-    server.serve(app, host="127.0.0.1", port=port, on_ready=ready)
+        return await turn(container, watch=watch, stop=stopped)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,22 +12,27 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from digest.audience import exporting, importing, leave, subscribe
+from digest.audience import suppress as suppressing
 from digest.audience.application import Request
 from digest.audience.exporting import ExportFormat
 from digest.audience.importing import ImportReport
+from digest.audience.suppress import Standing
 from digest.cli import output
 from digest.cli.output import AsJson, Yes
 from digest.cli.state import opened
 from digest.mime.address import parse_address
 from digest.model.errors import BadInput, NotFound, NothingToDo
+from digest.model.mailbox import Strikes
 from digest.model.subscriber import Subscriber, Subscription, SubscriptionState
-from digest.store import events, publications, subscribers, subscriptions
+from digest.store import bounces, events, publications, subscribers, subscriptions
 from digest.store.engine import Store, Tx
 from digest.store.enrolment import Enrolment
 from digest.store.events import Event
 from digest.store.subscribers import PastDelivery
 
-app = typer.Typer(name="subscriber", help="Readers: add, import, export, look up, unsubscribe.", no_args_is_help=True)
+app = typer.Typer(
+    name="subscriber", help="Readers: add, import, export, look up, unsubscribe, suppress.", no_args_is_help=True
+)
 
 Address = Annotated[str, typer.Argument(help="The reader's e-mail address.", show_default=False)]
 Slug = Annotated[str, typer.Option("--publication", help="Slug of the publication.", show_default=False)]
@@ -161,12 +166,14 @@ def list_(
 @app.command()
 def show(context: typer.Context, address: Address, *, as_json: AsJson = False) -> None:
     """Show all that is known of one reader: subscriptions, consent, last deliveries, events."""
-    norm = parse_address(address).norm
+    parsed = parse_address(address)
     with opened(context) as container, container.store.read() as tx:
-        found = subscribers.by_norm(tx, norm)
+        found = subscribers.by_norm(tx, parsed.norm)
+        barred = suppressing.standing(tx, container.keyring, parsed, now=_now())
         if found is None:
-            raise NotFound(f"there is no reader {address}", hint="`digest subscriber list` shows them")
-        document = _everything(tx, found)
+            known = f", but the address is suppressed ({barred[0].reason})" if barred else ""
+            raise NotFound(f"there is no reader {address}{known}", hint="`digest subscriber list` shows them")
+        document = _everything(tx, found, barred)
     output.emit(document, as_json=as_json, human=lambda: _describe(document))
 
 
@@ -182,6 +189,56 @@ def unsubscribe(
         raise NothingToDo(f"{address} unsubscribed from {publication!r} earlier", hint="nothing changed")
     document = {"email": address, "publication": result.publication_slug, "state": SubscriptionState.UNSUBSCRIBED}
     output.emit(document, as_json=as_json, human=lambda: output.say(f"{address} is unsubscribed from {publication}"))
+
+
+@app.command()
+def suppress(
+    context: typer.Context,
+    address: Address,
+    *,
+    publication: Annotated[str | None, typer.Option(help="For this publication only; default: for all.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=36_500, help="For so many days; default: for good.")] = None,
+    why: Annotated[str, typer.Option(help="A note for whoever asks later. Not the address.")] = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Mail nothing more to an address, whether it is a reader's or not. Exit code 3 when it is suppressed already."""
+    with opened(context) as container:
+        output.confirm(f"Suppress {address} for {publication or 'every publication'}?", yes=yes)
+        until = None if days is None else _now() + timedelta(days=days)
+        done = suppressing.suppress(
+            container.store,
+            container.keyring,
+            email=address,
+            publication_slug=publication,
+            why=why,
+            until=until,
+            now=_now(),
+        )
+    if not done.is_new:
+        raise NothingToDo(f"{done.email} is suppressed already", hint="nothing changed")
+    document = {"email": done.email, "publication": publication, "until": until, "is_reader": done.is_reader}
+    ending = "for good" if until is None else f"until {output.instant(until)}"
+    output.emit(document, as_json=as_json, human=lambda: output.say(f"{done.email} is suppressed {ending}"))
+
+
+@app.command()
+def unsuppress(
+    context: typer.Context,
+    address: Address,
+    *,
+    publication: Annotated[str | None, typer.Option(help="For this publication only; default: for all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let an address be mailed again, whatever stood in its way. Exit code 3 when nothing did."""
+    with opened(context) as container:
+        parsed, changed = suppressing.unsuppress(
+            container.store, container.keyring, email=address, publication_slug=publication
+        )
+    if not changed:
+        raise NothingToDo(f"{parsed.email} is not suppressed", hint="nothing changed")
+    document = {"email": parsed.email, "publication": publication}
+    output.emit(document, as_json=as_json, human=lambda: output.say(f"{parsed.email} may be mailed again"))
 
 
 def _import(store: Store, publication: str, *, file: Path, dry_run: bool) -> ImportReport:
@@ -256,20 +313,26 @@ def _subscription(item: Subscription) -> dict[str, Any]:
     }
 
 
-def _everything(tx: Tx, found: Subscriber) -> dict[str, Any]:
+def _everything(tx: Tx, found: Subscriber, barred: list[Standing]) -> dict[str, Any]:
     taken = subscriptions.of_subscriber(tx, found.id)
     document = _person(found, taken)
     for item, shown in zip(taken, document["subscriptions"], strict=True):
         shown["consent_proof"] = subscriptions.consent_proofs(tx, item.publication_id, [found.id])[found.id]
     return document | {
+        "suppressions": [_plain(item) for item in barred],
+        "hindrances": [_plain(item) for item in bounces.of_subscriber(tx, found.id)],
         "deliveries": [_named(item) for item in subscribers.deliveries(tx, found.id, limit=_HISTORY)],
         "events": [_named(item) for item in events.of_subscriber(tx, found.id, limit=_HISTORY)],
     }
 
 
+def _plain(item: PastDelivery | Event | Standing | Strikes) -> dict[str, Any]:
+    return {field.name: getattr(item, field.name) for field in fields(item)}
+
+
 def _named(item: PastDelivery | Event) -> dict[str, Any]:
     """Its fields, with the publication under the name every other document has."""
-    values = {field.name: getattr(item, field.name) for field in fields(item)}
+    values = _plain(item)
     return {"publication": values.pop("publication_slug")} | values
 
 
@@ -277,6 +340,14 @@ def _describe(document: dict[str, Any]) -> None:
     output.say(f"{document['email']}  {document['name']}".rstrip())
     facts = {"id": document["id"], "locale": document["locale"], "time zone": document["timezone"]}
     output.say(", ".join(f"{what} {value or '–'}" for what, value in facts.items()))
+    for barred in document["suppressions"]:
+        where = f"in {barred['publication']}" if barred["publication"] else "everywhere"
+        ending = f" until {output.instant(barred['until'])}" if barred["until"] else ""
+        output.say(f"suppressed {where}{ending}: {barred['reason']} {barred['detail']}".rstrip())
+    for met in document["hindrances"]:
+        output.say(
+            f"{met['kind']}, {output.count(met['count'], 'time')} in a row since {output.instant(met['first_at'])}"
+        )
     consent = {"CONSENT": lambda row: output.instant(row["consent_at"]), "BY": lambda row: row["consent_source"]}
     for title, rows, columns in (
         ("Subscriptions", document["subscriptions"], _keys("publication", "state", "cadence", "format") | consent),
