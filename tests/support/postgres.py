@@ -10,7 +10,12 @@ import pwd
 import shutil
 import socket
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import create_engine, make_url, text
 
 
 def find_binaries() -> Path | None:
@@ -36,17 +41,32 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def shared_cluster(folder: Path) -> str:
+def shared_cluster(folder: Path, *, durable: bool = False) -> str:
     """Start a throw-away cluster below ``folder``, or find the one another test process started there.
 
-    Gives the address of its maintenance database. `stop_shared` ends it.
+    Gives the address of its maintenance database. `stop_shared` ends it. ``durable``: it syncs, as measuring needs.
     """
     with (folder / "postgres.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         note = folder / "postgres.json"
         if not note.exists():
-            note.write_text(json.dumps(_start(folder)))
+            note.write_text(json.dumps(_start(folder, durable=durable)))
         return str(json.loads(note.read_text())["url"])
+
+
+@contextlib.contextmanager
+def copied(url: str, template: str) -> Iterator[str]:
+    """The address of a fresh copy of database ``template``; ``url`` is the server's maintenance database."""
+    name = f"digest_{uuid4().hex[:12]}"
+    admin = create_engine(url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    try:
+        yield make_url(url).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        admin.dispose()
 
 
 def stop_shared(folder: Path) -> None:
@@ -56,6 +76,38 @@ def stop_shared(folder: Path) -> None:
     if note.exists() and binaries is not None:
         _pg_ctl(binaries, "stop", "-D", folder / "pg", "-m", "immediate", log=folder / "pg.log")
         note.unlink()
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A server of one test's own, which it may ill-treat."""
+
+    folder: Path
+    url: str
+
+    def restart(self) -> None:
+        """What a crash of the server and its start look like: connections die, nothing is finished, WAL is replayed."""
+        binaries = find_binaries()
+        assert binaries is not None
+        _pg_ctl(binaries, "restart", "-D", self.folder / "pg", "-m", "immediate", "-w", "-t", "90", log=self.log)
+
+    @property
+    def log(self) -> Path:
+        """What pg_ctl said."""
+        return self.folder / "pg.log"
+
+
+@contextlib.contextmanager
+def own_cluster(folder: Path) -> Iterator[Cluster]:
+    """Start a cluster below ``folder``, and end it. It need not sync: processes die here, the machine does not."""
+    folder.mkdir()
+    started = _start(folder, durable=False)
+    try:
+        yield Cluster(folder, str(started["url"]))
+    finally:
+        binaries = find_binaries()
+        assert binaries is not None
+        _pg_ctl(binaries, "stop", "-D", folder / "pg", "-m", "immediate", log=folder / "pg.log")
 
 
 def _pg_ctl(binaries: Path, *arguments: object, log: Path) -> None:
@@ -70,7 +122,7 @@ def _pg_ctl(binaries: Path, *arguments: object, log: Path) -> None:
         )
 
 
-def _start(folder: Path) -> dict[str, object]:
+def _start(folder: Path, *, durable: bool) -> dict[str, object]:
     binaries = find_binaries()
     if binaries is None:
         raise FileNotFoundError("no PostgreSQL server found")
@@ -85,6 +137,7 @@ def _start(folder: Path) -> dict[str, object]:
                 parent.chmod(parent.stat().st_mode | 0o011)
     port, log = free_port(), folder / "pg.log"
     _pg_ctl(binaries, "initdb", "-D", data, "-o", "-U digest -A trust -E UTF8 --no-sync --locale=C", log=log)
-    settings = f"-p {port} -h 127.0.0.1 -k {data} -c fsync=off -c full_page_writes=off -c max_connections=200"
+    settings = f"-p {port} -h 127.0.0.1 -k {data} -c max_connections=200"
+    settings += "" if durable else " -c fsync=off -c full_page_writes=off"
     _pg_ctl(binaries, "start", "-D", data, "-w", "-t", "90", "-o", settings, "-l", data / "server.log", log=log)
     return {"url": f"postgresql+psycopg://digest@127.0.0.1:{port}/postgres"}

@@ -34,15 +34,17 @@ EVERYTHING = RenditionKey((), "en", "html")
 KEY = b"a key for tests, thirty-two bytes"
 
 
-def add_readers(tx: Tx, publication: Publication, count: int, *, first: int = 1) -> None:
+def add_readers(
+    tx: Tx, publication: Publication, count: int, *, first: int = 1, address: str = "reader{n}@example.com"
+) -> None:
     """Active readers reader1@example.com … in bulk."""
     numbers = range(first, first + count)
     people = [
         {
             "id": n,
             "public_id": f"p{n}",
-            "email": f"reader{n}@example.com",
-            "email_norm": f"reader{n}@example.com",
+            "email": address.format(n=n),
+            "email_norm": address.format(n=n),
             "name": "",
             "created_at": NOW,
         }
