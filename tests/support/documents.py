@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -123,3 +124,22 @@ def _is_group(words: list[str]) -> bool:
         if command is None:
             return False
     return True
+
+
+def log_calls() -> Iterator[tuple[Path, ast.Call]]:
+    """Every call that logs, anywhere in the program."""
+    for path in sorted((ROOT / "src" / "digest").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            logger = node.func.value
+            is_named = isinstance(logger, ast.Name) and logger.id in {"log", "_log"}
+            is_made = isinstance(logger, ast.Call) and ast.unparse(logger.func) == "structlog.get_logger"
+            if is_named or is_made:
+                yield path, node
+
+
+def logged_events() -> set[str]:
+    """The name of every event the program can log."""
+    words = (argument for _, call in log_calls() for argument in call.args if isinstance(argument, ast.Constant))
+    return {word.value for word in words if isinstance(word.value, str)}
