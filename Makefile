@@ -9,7 +9,7 @@ WORKERS ?= auto
 # Locks and the project file decide what is installed: a second call with nothing changed is instant.
 INPUTS := requirements/dev.lock pyproject.toml
 
-.PHONY: help setup demo test lint types format crash bench lock clean docs machine wheel
+.PHONY: help setup demo test lint types format crash verify bench lock clean docs machine wheel
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -26,14 +26,17 @@ demo: $(STAMP) ## Run the main job end to end: collect, compose, send, unsubscri
 test: $(STAMP) machine ## Run every test (PostgreSQL and Chromium are used when they are there)
 	@$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
-machine: ## Find PostgreSQL and Chromium for the tests; install them when we are root on Debian or Ubuntu
-	@bash tools/machine.sh
+machine: ## Find PostgreSQL, Chromium and mailauth for the tests; install what can be installed
+	@VENV="$(VENV)" bash tools/machine.sh
 
-crash: $(STAMP) machine ## Kill workers at random, on both databases, and count what arrived
+# For each of the six configurations.
+crash: export DIGEST_CRASH_DELIVERIES ?= 34000
+crash: export DIGEST_CRASH_FAULTS ?= 40
+crash: $(STAMP) machine ## Kill, freeze and restart workers, relay and database, and count what arrived (20 minutes)
 	@$(BIN)/pytest -m crash -n 0 -s $(ARGS)
 
-bench: $(STAMP) ## What a message costs beside the plain loop: ratios inside one run
-	@$(BIN)/python bench/delivery.py $(ARGS)
+bench: $(STAMP) ## Measure delivery beside what others do (about 25 minutes; ARGS="--quick", "--only cpu", "--write")
+	@$(BIN)/python -m bench $(ARGS)
 
 lint: $(STAMP) ## Format check, lint, types, layers
 	@$(BIN)/ruff format --check .

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 from uuid import uuid4
 
 import pytest
@@ -17,24 +17,18 @@ from sqlalchemy import create_engine, make_url, text
 from digest.store import migrate
 from digest.store.engine import Store
 from support import postgres
+from support.missing import missing
 
 ROOT = Path(__file__).resolve().parents[1]
-IN_CI = os.environ.get("CI") == "true"
-
-
-def missing(what: str, remedy: str) -> NoReturn:
-    """Skip a test for a part this machine lacks; in CI that is a failure."""
-    if IN_CI:
-        pytest.fail(f"{what} is missing in CI: {remedy}", pytrace=False)
-    pytest.skip(f"{what} is missing: {remedy}")
 
 
 @pytest.fixture(autouse=True)
 def fresh_logging() -> Iterator[None]:
     """A command run in this process sets logging up; the next test must not inherit it."""
-    before = structlog.get_config()
+    before, handlers = structlog.get_config(), logging.getLogger().handlers[:]
     yield
     structlog.configure(**before)
+    logging.getLogger().handlers[:] = handlers
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +47,13 @@ def chromium_path() -> str:
     if not found:
         missing("Chromium", "apt-get install chromium, or set CHROMIUM to a browser's path")
     return found
+
+
+@pytest.fixture(scope="session")
+def postgres_binaries() -> Path:
+    """PostgreSQL's own programs, for a server that a test may ill-treat."""
+    found = postgres.find_binaries()
+    return found or missing("PostgreSQL", "apt-get install postgresql")
 
 
 @pytest.fixture(scope="session")
@@ -101,14 +102,8 @@ def postgres_template(postgres_url: str) -> Iterator[str]:
 @pytest.fixture
 def postgres_database(postgres_url: str, postgres_template: str) -> Iterator[str]:
     """The address of a fresh, migrated PostgreSQL database."""
-    name = f"digest_{uuid4().hex[:12]}"
-    admin = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {postgres_template}"))
-    yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    with postgres.copied(postgres_url, postgres_template) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

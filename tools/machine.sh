@@ -1,32 +1,48 @@
 #!/usr/bin/env bash
-# The tests use a real PostgreSQL and a real browser. Found: fine. Missing and we are root on Debian or Ubuntu:
-# installed. Otherwise the tests that need them are skipped, and this says so loudly.
+# The tests use a real PostgreSQL, a real browser and a second verifier of signatures (mailauth, on Node). Found: fine.
+# Missing and we are root on Debian or Ubuntu: installed; mailauth wherever npm is. Otherwise the tests that need them
+# are skipped, and this says so loudly.
 set -uo pipefail
+venv="${VENV:-.venv}"
+mailauth=4.13.3 # the newest that runs on Node 20
 
 has_postgres() {
   [ -n "${DIGEST_TEST_PG:-}" ] || command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
 }
 has_chromium() { [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || command -v google-chrome >/dev/null; }
+has_node() {
+  command -v node >/dev/null && node -e 'const [a, b] = process.versions.node.split("."); process.exit(a * 100 + +b < 2018 ? 1 : 0)'
+}
+has_mailauth() { grep -qs "\"version\": \"$mailauth\"" "$venv/mailauth/node_modules/mailauth/package.json"; }
 
 wanted=()
 has_postgres || wanted+=(postgresql)
 has_chromium || wanted+=(chromium fonts-liberation)
-[ ${#wanted[@]} -eq 0 ] && exit 0
-
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+if [ ${#wanted[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   printf 'Installing for the tests: %s\n' "${wanted[*]}" >&2
   log=$(mktemp)
-  if { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${wanted[@]}"; } >"$log" 2>&1; then
-    rm -f "$log"
-    exit 0
-  fi
-  tail -5 "$log" >&2
+  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${wanted[@]}"; } >"$log" 2>&1 ||
+    tail -5 "$log" >&2
+  rm -f "$log"
 fi
+if has_node && ! has_mailauth && command -v npm >/dev/null; then
+  printf 'Installing for the tests: mailauth %s\n' "$mailauth" >&2
+  mkdir -p "$venv/mailauth"
+  npm install --prefix "$venv/mailauth" --no-save --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error "mailauth@$mailauth" >&2
+fi
+
+failed=0
 if ! has_postgres; then
   printf '\n*** PostgreSQL is missing: every test on it is SKIPPED.\n*** Enable: install the postgresql package, or set DIGEST_TEST_PG=postgresql+psycopg://user:password@host/database\n' >&2
+  failed=1
 fi
 if ! has_chromium; then
   printf '\n*** Chromium is missing: every browser test is SKIPPED.\n*** Enable: install the chromium package, or set CHROMIUM=/path/to/browser\n' >&2
+  failed=1
 fi
-[ "${CI:-}" = true ] && { echo 'error: CI needs both' >&2; exit 1; }
+if ! has_mailauth; then
+  printf '\n*** mailauth is missing: signatures are checked by one verifier only, the second is SKIPPED.\n*** Enable: install Node 20.18 or newer and npm, then run make machine again\n' >&2
+  has_node && failed=1
+fi
+[ "${CI:-}" = true ] && [ $failed = 1 ] && { echo 'error: CI needs them' >&2; exit 1; }
 exit 0
