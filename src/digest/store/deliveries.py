@@ -135,7 +135,7 @@ def claim(
         )
         .values(state=_S.LEASED.value, lease=lease, lease_until=now + lease_for, next_attempt_at=None)
     )
-    rows = tx.connection.execute(_RECIPIENTS, {"b_issue": issue_id, "b_lease": lease})
+    rows = tx.connection.execute(_RECIPIENTS, {"b_issue": issue_id, "b_chunk": chunk, "b_lease": lease})
     return [Recipient(issue_id, *row) for row in rows]
 
 
@@ -165,6 +165,9 @@ _RECIPIENTS = (
     )
     .where(
         delivery.c.issue_id == bindparam("b_issue"),
+        # The chunk and what is open lead to the index; by its lease alone a row is only found by reading all.
+        delivery.c.chunk == bindparam("b_chunk"),
+        NOT_DONE,
         delivery.c.lease == bindparam("b_lease"),
         delivery.c.state == _S.LEASED.value,
     )
