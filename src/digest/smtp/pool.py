@@ -109,7 +109,9 @@ class Pool:
     async def _take(self, *, urgent: bool = False) -> Connection:
         """A connection with room for one more mail: an idle one, else a new one, else a shared one."""
         latest = self._latest
-        if latest is not None and latest.in_flight < latest.window and self._is_fit(latest) and self._is_settled:
+        # Who gives a connection back and asks for the next at once must not be faster than who was woken for it.
+        is_in_turn = urgent or not self._urgent_wanted
+        if is_in_turn and latest is not None and latest.in_flight < latest.window and self._is_fit(latest) and self._is_settled:
             latest.in_flight += 1
             return latest
         is_first = True
