@@ -111,7 +111,13 @@ class Pool:
         latest = self._latest
         # Who gives a connection back and asks for the next at once must not be faster than who was woken for it.
         is_in_turn = urgent or not self._urgent_wanted
-        if is_in_turn and latest is not None and latest.in_flight < latest.window and self._is_fit(latest) and self._is_settled:
+        if (
+            is_in_turn
+            and latest is not None
+            and latest.in_flight < latest.window
+            and self._is_fit(latest)
+            and self._is_settled
+        ):
             latest.in_flight += 1
             return latest
         is_first = True
