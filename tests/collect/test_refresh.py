@@ -146,7 +146,9 @@ async def test_a_local_file_read_twice_is_stored_once(
 
     first = await refresh(store, publication.id, settings=settings, now=now)
     second = await refresh(store, publication.id, settings=settings, now=now, all_sources=True)
-    file.write_text(file.read_text() + "\n\nTickets cost four euros.")
+    file.write_text(
+        file.read_text() + "\n\nTickets cost four euros for grown-ups and two for children, on every day of the week."
+    )
     third = await refresh(store, publication.id, settings=settings, now=now, all_sources=True)
 
     with store.read() as tx:

@@ -76,7 +76,7 @@ def test_unlinking_keeps_the_source_and_its_articles(store: Store):
     with store.write() as tx:
         publication, source = _publication(tx), _source(tx)
         sources.link(tx, publication, source.id)
-        articles.record(tx, source.id, _new(), now=_NOW)
+        articles.record(tx, source.id, [_new()], now=_NOW)
 
         assert sources.unlink(tx, publication, source.id)
         assert not sources.unlink(tx, publication, source.id)
@@ -145,7 +145,7 @@ def test_an_article_is_known_by_guid_or_identity(store: Store):
         source = _source(tx)
 
         outcomes = [
-            articles.record(tx, source.id, one, now=_NOW)
+            articles.record(tx, source.id, [one], now=_NOW)[0]
             for one in (_new(1), _new(1), _new(1, guid_hash="f" * 64), _new(1, identity="e" * 64), _new(2))
         ]
 
@@ -155,10 +155,10 @@ def test_an_article_is_known_by_guid_or_identity(store: Store):
 def test_only_the_first_source_changes_the_text(store: Store):
     with store.write() as tx:
         first, second = _source(tx, "a"), _source(tx, "b")
-        articles.record(tx, first.id, _new(), now=_NOW)
+        articles.record(tx, first.id, [_new()], now=_NOW)
 
-        by_second = articles.record(tx, second.id, _new(title="Other", content_hash="1" * 64), now=_NOW)
-        by_first = articles.record(tx, first.id, _new(title="Better", content_hash="2" * 64), now=_NOW + _HOUR)
+        (by_second,) = articles.record(tx, second.id, [_new(title="Other", content_hash="1" * 64)], now=_NOW)
+        (by_first,) = articles.record(tx, first.id, [_new(title="Better", content_hash="2" * 64)], now=_NOW + _HOUR)
 
         stored = articles.list_recent(tx)[0]
     assert (by_second, by_first) == (Recorded.UNCHANGED, Recorded.UPDATED)
@@ -172,9 +172,9 @@ def test_eligible_are_articles_of_this_publication_first_seen_from_an_instant_on
         sources.link(tx, mine, here.id)
         sources.link(tx, other, elsewhere.id)
         for number, at in enumerate((_NOW - _HOUR, _NOW, _NOW + _HOUR)):
-            articles.record(tx, here.id, _new(number), now=at)
-        articles.record(tx, elsewhere.id, _new(9), now=_NOW)
-        articles.record(tx, elsewhere.id, _new(1), now=_NOW)
+            articles.record(tx, here.id, [_new(number)], now=at)
+        articles.record(tx, elsewhere.id, [_new(9)], now=_NOW)
+        articles.record(tx, elsewhere.id, [_new(1)], now=_NOW)
 
         inside = articles.eligible(tx, mine, _NOW)
         everything = articles.eligible(tx, mine, None)
@@ -188,7 +188,7 @@ def test_articles_are_found_by_key_and_by_address(store: Store):
     with store.write() as tx:
         source = _source(tx)
         for number in range(3):
-            articles.record(tx, source.id, _new(number), now=_NOW + number * _HOUR)
+            articles.record(tx, source.id, [_new(number)], now=_NOW + number * _HOUR)
         recent = articles.list_recent(tx, limit=2)
 
         assert [article.title for article in recent] == ["Title 2", "Title 1"]
@@ -205,7 +205,7 @@ def test_a_long_list_of_keys_is_no_problem(store: Store):
     with store.write() as tx:
         source = _source(tx)
         for number in range(600):
-            articles.record(tx, source.id, _new(number), now=_NOW)
+            articles.record(tx, source.id, [_new(number)], now=_NOW)
 
         stored = articles.list_recent(tx, limit=1000)
 

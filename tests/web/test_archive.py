@@ -51,7 +51,7 @@ def put_article(site: Site, **changes: Any) -> int:
     new = new_article(**changes)
     with site.store.write() as tx:
         source = sources.add(tx, SourceKind.FILE, url=f"/srv/{new.identity}", title="The desk", now=NOW)
-        articles.record(tx, source.id, new, now=NOW)
+        articles.record(tx, source.id, [new], now=NOW)
         return next(one.id for one in articles.list_recent(tx) if one.canonical_url == new.canonical_url)
 
 

@@ -224,7 +224,7 @@ def project(folder: Path, database: str) -> Path:
     with store.write() as tx:
         publication = make_publication(tx)
         source = sources.add(tx, SourceKind.RSS, url="https://example.org/feed", title="Wire", now=NOW)
-        articles.record(tx, source.id, new_article(), now=NOW)
+        articles.record(tx, source.id, [new_article()], now=NOW)
         period = Period(NOW.date(), NOW)
         issue, _ = issues.open_period(tx, publication.id, cadence="daily", period=period, now=NOW)
         key = articles.list_recent(tx)[0].id

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from digest.model.article import Article
+from digest.model.article import Article, DateProblem
 from digest.model.errors import NotFound
 from digest.model.issue import Candidate, Issue, IssueState, Verdict
 from digest.store import articles, issues, publications, sources
@@ -45,8 +45,18 @@ def _tell(
         day_only = article.published_is_day
         stamp = f"{article.published_at:%Y-%m-%d}" if day_only else _when(article.published_at)
         told.append(f"Its publisher dates it {stamp}{' (the day only)' if day_only else ''}.")
+    elif article.date_problem is not None and article.claimed_at is not None:
+        wrong = {DateProblem.FUTURE: "lies ahead", DateProblem.ANCIENT: "is older than news on the web"}
+        told.append(
+            f"Its publisher dates it {article.claimed_at:%Y-%m-%d}, which {wrong[article.date_problem]},"
+            " so the moment it was first seen counts."
+        )
     else:
         told.append("Its publisher gives no date, so the moment it was first seen counts.")
+    if article.is_rerun:
+        told.append("It was more than a week older than the newest one of its source then: a repetition, not news.")
+    if article.updated_at is not None:
+        told.append(f"Its publisher changed it; the text is that of {_when(article.updated_at)}.")
     others = sorted({sources.get(tx, item.source_id).title for item in seen if item.source_id != article.source_id})
     if others:
         told.append(f"It was also seen in {', '.join(others)}, and stored once.")
@@ -71,6 +81,7 @@ def _verdict(tx: Tx, issue: Issue, candidate: Candidate) -> str:
         Verdict.OVER_CAP: "did not make it into",
         Verdict.TOO_OLD: "was too old for",
         Verdict.HIDDEN: "was kept from",
+        Verdict.RECALLED: "was recalled from",
     }
     return f"It {words.get(candidate.verdict, 'was left out of')} {name}: {candidate.note}."
 

@@ -46,6 +46,7 @@ def pick(
     links: Sequence[SourceLink],
     topics: Sequence[Topic],
     now: datetime,
+    pins: Mapping[int, int] | None = None,
     max_age: timedelta = _MAX_AGE,
 ) -> Curation:
     """Choose and order the items of an issue from the articles of its window."""
@@ -59,6 +60,7 @@ def pick(
         else:
             verdicts.append(refusal)
     ranked = _ranked(fresh, links=links, topics=topics, now=now)
+    ranked = _pinned(ranked, pins or {})
     chosen, rest = ranked[: publication.max_items], ranked[publication.max_items :]
     for place, story in enumerate(rest, start=publication.max_items + 1):
         note = f"ranked {place} of {len(ranked)}; the issue takes {publication.max_items}"
@@ -73,6 +75,8 @@ def pick(
 def _refusal(article: Article, *, local: set[int], now: datetime, max_age: timedelta) -> Candidate | None:
     if article.is_hidden:
         return Candidate(article.id, Verdict.HIDDEN, note="hidden by an operator")
+    if article.is_rerun:
+        return Candidate(article.id, Verdict.TOO_OLD, note="it was old already when its source first showed it")
     age = now - published(article, now=now)
     if age > max_age and not local.intersection(article.sources or (article.source_id,)):
         return Candidate(article.id, Verdict.TOO_OLD, note=f"published {age.days} days before this issue")
@@ -98,6 +102,15 @@ def _ranked(
             )
         )
     return sorted(stories, key=lambda story: (-story.score, story.leader.id))
+
+
+def _pinned(ranked: list[_Story], pins: Mapping[int, int]) -> list[_Story]:
+    """Stories with an editor's pin at the places they are to have, the others around them in order."""
+    places = {story.leader.id: pins[story.leader.id] for story in ranked if story.leader.id in pins}
+    rest = [story for story in ranked if story.leader.id not in places]
+    for story in sorted((one for one in ranked if one.leader.id in places), key=lambda one: places[one.leader.id]):
+        rest.insert(places[story.leader.id], story)
+    return rest
 
 
 def _section(

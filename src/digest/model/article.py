@@ -22,6 +22,13 @@ class SourceKind(StrEnum):
         return self in {SourceKind.FILE, SourceKind.FOLDER}
 
 
+class DateProblem(StrEnum):
+    """Why a publisher's date was not believed (F18)."""
+
+    FUTURE = "future"
+    ANCIENT = "ancient"
+
+
 @dataclass(frozen=True, slots=True)
 class Enclosure:
     """A file attached to a feed entry (podcast, image)."""
@@ -111,11 +118,23 @@ class SourceLink:
 
 
 @dataclass(frozen=True, slots=True)
-class NewArticle:
-    """A cleaned, sanitised article ready for the ledger. ``identity`` decides whether it is known already.
+class Editing:
+    """What the editors of a publication decided about an article. ``pin`` is the place it is to have, 0 the first."""
 
-    ``identity`` is a hex SHA-256 of the canonical URL, or of title and link where a feed gives all its
-    entries one link, or of the file path. ``guid_hash`` is the hex SHA-256 of the feed's own id.
+    pin: int | None = None
+    is_hidden: bool = False
+    is_recalled: bool = False
+    teaser: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewArticle:
+    """A cleaned, sanitised article ready for the ledger, with all it may be known by (F16), as hex SHA-256.
+
+    ``identity`` is of the canonical address without scheme, or of title and address where a feed gives several
+    entries one, or of the file path; ``addresses`` are further ones of the same kind. ``guid_hash`` is of the feed's
+    own id, ``path_hash`` of that id without scheme and host, ``title_hash`` of title and day, ``text_hash`` of a text
+    that is long enough to be no coincidence. ``claimed_at`` is the publisher's date where that cannot be (F18).
     """
 
     identity: str
@@ -136,13 +155,21 @@ class NewArticle:
     position: int
     content_hash: str
     word_count: int
+    addresses: tuple[str, ...] = ()
+    is_guid_trusted: bool = True
+    path_hash: str | None = None
+    title_hash: str | None = None
+    text_hash: str | None = None
+    claimed_at: datetime | None = None
+    date_problem: DateProblem | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Article:
     """One article of the ledger. ``text`` is plain, ``content_html`` sanitised at storage.
 
-    ``sources`` are the ids of all sources it was seen in, first seen first; ``source_id`` is the first.
+    ``sources`` are the ids of all sources it was seen in, first seen first; ``source_id`` is the first. ``is_rerun``:
+    it was old already when its source first showed it (F17).
     """
 
     id: int
@@ -167,3 +194,6 @@ class Article:
     word_count: int
     is_hidden: bool = False
     sources: tuple[int, ...] = field(default=())
+    claimed_at: datetime | None = None
+    date_problem: DateProblem | None = None
+    is_rerun: bool = False

@@ -73,12 +73,14 @@ class Verdict(StrEnum):
     OVER_CAP = "over-cap"
     TOO_OLD = "too-old"
     HIDDEN = "hidden"
+    RECALLED = "recalled"
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
     """One edition; ``[window_from, window_to)`` are first-seen instants, ``number`` is given on composing.
 
+    ``intro`` is an editor's words above the lead. It is not sent before ``hold_until`` unless an editor approves it.
     Nothing of it goes out from ``expires_at`` on. ``priority`` 0 is bulk; an issue with more overtakes it.
     """
 
@@ -101,6 +103,8 @@ class Issue:
     closed_at: datetime | None
     expires_at: datetime | None = None
     priority: int = 0
+    intro: str = ""
+    hold_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,11 @@ class Cadence:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A newsletter. ``timezone`` is an IANA name, ``locale`` a BCP 47 tag, ``slug`` the URL path."""
+    """A newsletter. ``timezone`` is an IANA name, ``locale`` a BCP 47 tag, ``slug`` the URL path.
+
+    Between composing and sending editors have ``hold_s`` seconds; with ``needs_approval`` nothing goes out unless one
+    of them approves it.
+    """
 
     id: int
     slug: str
@@ -51,6 +55,8 @@ class Publication:
     template: str
     cadences: tuple[Cadence, ...]
     created_at: datetime
+    hold_s: int = 0
+    needs_approval: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,8 @@ class NewPublication:
     min_items: int = 1
     max_items: int = 20
     template: str = "digest"
+    hold_s: int = 0
+    needs_approval: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The ledger of articles: each stored once, every sighting of it kept.
 
-An article is known by (source, guid), else by its identity; only then it is new. The source that brought it
-first is the only one that may change its text: a second feed often carries no more than the teaser.
+Which article an entry is, `store.identity` says. The source that brought it first may change its text; others only
+add what was missing, because a second feed often carries no more than the teaser.
 """
 
 from __future__ import annotations
@@ -10,20 +10,27 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, select, update
+from sqlalchemy import ColumnElement, Row, Select, func, select, update
 
-from digest.model.article import Article, NewArticle
+from digest.model.article import Article, DateProblem, NewArticle
+from digest.store import identity
 from digest.store.engine import Tx
 from digest.store.publications import insert_or_ignore
 from digest.store.tables import article, publication_source, sighting, source
 from digest.text import url as urls
 
-_IDS_AT_ONCE = 500
+_IDS_AT_ONCE, _ROWS_AT_ONCE = 500, 500
+#: An unknown article so much older than the newest one of its source is a repetition (F17).
+_RERUN_AFTER = timedelta(days=7)
+#: A change of so many characters is a correction, not an update (F19, as Feedbin counts).
+_SMALL_CHANGE_CHARS = 50
+#: A text below this may be no more than a teaser (F20); another source's replaces it when it has so many times more.
+_TEASER_CHARS, _MUCH_FULLER = 600, 1.5
 
 
 class Recorded(StrEnum):
@@ -32,6 +39,7 @@ class Recorded(StrEnum):
     NEW = "new"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
+    RERUN = "rerun"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +57,35 @@ def url_hash(canonical_url: str) -> str:
     return hashlib.sha256(canonical_url.encode("utf-8", "replace")).hexdigest()
 
 
-def record(tx: Tx, source_id: int, new: NewArticle, *, now: datetime) -> Recorded:
-    """Store an article seen in a source, or recognise it. Safe to repeat, and against another collector."""
-    row = _known(tx, source_id, new)
-    if row is None:
-        key = _insert(tx, source_id, new, now=now)
-        if key is not None:
-            _sight(tx, source_id, new, article_id=key, now=now)
-            return Recorded.NEW
-        # Another collector stored it between our look and our insert: it is known now.
-        row = tx.connection.execute(_KNOWN.where(article.c.identity == new.identity)).one()
-    _sight(tx, source_id, new, article_id=row.id, now=now)
-    if row.source_id != source_id or row.content_hash == new.content_hash:
-        return Recorded.UNCHANGED
-    _update(tx, row.id, new, now=now)
-    return Recorded.UPDATED
+def record(tx: Tx, source_id: int, news: Sequence[NewArticle], *, now: datetime) -> list[Recorded]:
+    """Store the articles of one document of a source, or recognise them; says for each which it was.
+
+    Safe to repeat, and against another collector.
+    """
+    newest = _newest(tx, source_id)
+    rows = identity.recognise(tx, source_id, news)
+    done: list[Recorded] = []
+    keys: list[int] = []
+    stored: dict[str, Row[Any]] = {}
+    for new, known in zip(news, rows, strict=True):
+        row = known if known is not None else stored.get(new.identity)
+        if row is None:
+            is_rerun = _is_rerun(new, newest)
+            key = _insert(tx, source_id, new, is_rerun=is_rerun, now=now)
+            row = identity.row_of(tx, new.identity)
+            if row is None:
+                raise AssertionError("an article that was just inserted is not there")
+            stored[new.identity] = row
+            if key is not None:
+                keys.append(key)
+                done.append(Recorded.RERUN if is_rerun else Recorded.NEW)
+                continue
+            # Another collector stored it between our look and our insert: it is known now.
+        keys.append(row.id)
+        done.append(_revise(tx, source_id, row, new, now=now))
+    _sight(tx, source_id, zip(news, keys, strict=True), now=now)
+    identity.remember(tx, source_id, zip(news, keys, strict=True))
+    return done
 
 
 def eligible(tx: Tx, publication_id: int, first_seen_from: datetime | None) -> list[Article]:
@@ -86,8 +108,12 @@ def by_ids(tx: Tx, article_ids: Sequence[int]) -> list[Article]:
 
 
 def find_by_url(tx: Tx, url: str) -> Article | None:
-    """The article at an address, tracking parameters and http or https apart; or with that file path."""
+    """The article known by an address, tracking parameters and http or https apart; or by that file path."""
     canonical = urls.canonical(url if "://" in url else str(Path(url).absolute()))
+    owner = identity.owner_of_address(tx, [identity.address_hash(canonical)])
+    if owner is not None:
+        return by_ids(tx, [owner])[0]
+    # Where a feed gives several articles one address, each is known by its title as well: the first of them.
     rest = canonical.partition("://")[2]
     forms = {canonical, f"https://{rest}", f"http://{rest}"} if rest else {canonical}
     found = _load(tx, article.c.url_hash.in_(sorted(url_hash(form) for form in forms)))
@@ -119,18 +145,21 @@ def sightings(tx: Tx, article_id: int) -> list[Sighting]:
     return [Sighting(source_id=row.source_id, source_title=row.title, url=row.url, seen_at=row.seen_at) for row in rows]
 
 
-_KNOWN = select(article.c.id, article.c.source_id, article.c.content_hash)
+def _newest(tx: Tx, source_id: int) -> datetime | None:
+    """The date of the newest article that a source has shown; None for a source that is read for the first time."""
+    shown = select(sighting.c.article_id).where(sighting.c.source_id == source_id)
+    query = select(func.max(article.c.published_at)).where(article.c.id.in_(shown))
+    newest: datetime | None = tx.connection.execute(query).scalar_one()
+    return newest
 
 
-def _known(tx: Tx, source_id: int, new: NewArticle) -> Row[Any, Any, Any] | None:
-    by_guid = _KNOWN.join(sighting, sighting.c.article_id == article.c.id).where(
-        sighting.c.source_id == source_id, sighting.c.guid_hash == new.guid_hash
-    )
-    row = tx.connection.execute(by_guid).one_or_none()
-    return row or tx.connection.execute(_KNOWN.where(article.c.identity == new.identity)).one_or_none()
+def _is_rerun(new: NewArticle, newest: datetime | None) -> bool:
+    """Whether an unknown article is old beside what its source has shown before (F17): feeds repeat themselves."""
+    dated = new.published_at or new.claimed_at
+    return newest is not None and dated is not None and dated < newest - _RERUN_AFTER
 
 
-def _insert(tx: Tx, source_id: int, new: NewArticle, *, now: datetime) -> int | None:
+def _insert(tx: Tx, source_id: int, new: NewArticle, *, is_rerun: bool, now: datetime) -> int | None:
     """The new key, or None when the identity is taken."""
     values = {
         **_content(new),
@@ -141,6 +170,9 @@ def _insert(tx: Tx, source_id: int, new: NewArticle, *, now: datetime) -> int | 
         "url_hash": url_hash(new.canonical_url),
         "published_at": new.published_at,
         "published_is_day": new.published_is_day,
+        "claimed_at": new.claimed_at,
+        "date_problem": new.date_problem.value if new.date_problem else None,
+        "is_rerun": is_rerun,
         "first_seen_at": now,
         "position": new.position,
     }
@@ -149,10 +181,54 @@ def _insert(tx: Tx, source_id: int, new: NewArticle, *, now: datetime) -> int | 
     return key
 
 
-def _update(tx: Tx, article_id: int, new: NewArticle, *, now: datetime) -> None:
-    """Take the changed text. The date of publication stays: a correction is no news."""
-    statement = update(article).where(article.c.id == article_id)
-    tx.connection.execute(statement.values(**_content(new), updated_at=now))
+def _revise(tx: Tx, source_id: int, row: Row[Any], new: NewArticle, *, now: datetime) -> Recorded:
+    """Take what a document knows better. The date of publication stays: a correction is no news."""
+    if row.source_id != source_id:
+        values = _missing(row, new)
+    elif row.content_hash != new.content_hash:
+        values = _content(new)
+    else:
+        values = {}
+    if row.published_at is None and new.published_at is not None:
+        values |= {"published_at": new.published_at, "published_is_day": new.published_is_day}
+        values |= {"claimed_at": None, "date_problem": None}
+    if not values:
+        return Recorded.UNCHANGED
+    is_update = row.source_id == source_id and _is_news(row, new)
+    if is_update:
+        values["updated_at"] = now
+    tx.connection.execute(update(article).where(article.c.id == row.id).values(**values))
+    return Recorded.UPDATED if is_update else Recorded.UNCHANGED
+
+
+def _missing(row: Row[Any], new: NewArticle) -> dict[str, Any]:
+    """What a further source adds: the text where the first gave little more than a teaser, and what was empty."""
+    text = ("summary", "content_html", "text", "content_hash", "word_count", "language")
+    values = _content(new)
+    taken = {name: values[name] for name in text} if _is_fuller(row, new) else {}
+    empty = {name: values[name] for name in ("author", "image_url", "summary") if not getattr(row, name)}
+    if empty.get("image_url"):
+        empty["image_alt"] = values["image_alt"]
+    return {name: value for name, value in (empty | taken).items() if value}
+
+
+def _is_fuller(row: Row[Any], new: NewArticle) -> bool:
+    return len(row.text) < _TEASER_CHARS and new.word_count > row.word_count * _MUCH_FULLER
+
+
+def _is_news(row: Row[Any], new: NewArticle) -> bool:
+    """Whether a change is worth a word (F19): another title, or more than 50 characters of the text."""
+    return bool(row.title != new.title or changed_chars(row.text, new.text) > _SMALL_CHANGE_CHARS)
+
+
+def changed_chars(before: str, after: str) -> int:
+    """How many characters lie between the first and the last that differ, in the longer of two texts. O(n)."""
+    if before == after:
+        return 0
+    shorter = min(len(before), len(after))
+    start = next((i for i in range(shorter) if before[i] != after[i]), shorter)
+    end = next((i for i in range(shorter - start) if before[-1 - i] != after[-1 - i]), shorter - start)
+    return max(len(before), len(after)) - start - end
 
 
 def _content(new: NewArticle) -> dict[str, Any]:
@@ -171,16 +247,14 @@ def _content(new: NewArticle) -> dict[str, Any]:
     }
 
 
-def _sight(tx: Tx, source_id: int, new: NewArticle, *, article_id: int, now: datetime) -> None:
-    values = {
-        "source_id": source_id,
-        "guid_hash": new.guid_hash,
-        "article_id": article_id,
-        "url": new.url,
-        "seen_at": now,
-    }
-    statement = insert_or_ignore(tx, sighting).values(values)
-    tx.connection.execute(statement.on_conflict_do_nothing(index_elements=["source_id", "guid_hash"]))
+def _sight(tx: Tx, source_id: int, seen: Iterable[tuple[NewArticle, int]], *, now: datetime) -> None:
+    rows = [
+        {"source_id": source_id, "guid_hash": new.guid_hash, "article_id": key, "url": new.url, "seen_at": now}
+        for new, key in seen
+    ]
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        statement = insert_or_ignore(tx, sighting).values(rows[start : start + _ROWS_AT_ONCE])
+        tx.connection.execute(statement.on_conflict_do_nothing(index_elements=["source_id", "guid_hash"]))
 
 
 def _load(tx: Tx, *conditions: ColumnElement[bool]) -> list[Article]:
@@ -233,5 +307,8 @@ def _article(row: Row[Any], sources: tuple[int, ...]) -> Article:
         position=row.position,
         word_count=row.word_count,
         is_hidden=row.is_hidden,
+        claimed_at=row.claimed_at,
+        date_problem=DateProblem(row.date_problem) if row.date_problem else None,
+        is_rerun=row.is_rerun,
         sources=(first, *(one for one in sources if one != first)),
     )

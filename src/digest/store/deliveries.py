@@ -258,6 +258,28 @@ def _row(lease: str, outcome: Outcome, *, has_ended: bool) -> dict[str, Any]:
     }
 
 
+def readdress(tx: Tx, issue_id: int, *, old: int, new: int | None) -> int:
+    """Give whoever waits for a rendition and was never sent it another one; returns how many those are.
+
+    None: the issue holds nothing for them any more. Who may have got the old one already keeps it, byte for byte.
+    """
+    values: dict[str, Any] = {"rendition_id": new}
+    if new is None:
+        values |= {"state": _S.SKIPPED.value, "reason": FailReason.NO_MATCHING_NEWS.value, "next_attempt_at": None}
+    result = tx.connection.execute(
+        update(delivery)
+        .where(
+            delivery.c.issue_id == issue_id,
+            NOT_DONE,
+            delivery.c.state.in_([_S.PENDING.value, _S.DEFERRED.value]),
+            delivery.c.rendition_id == old,
+            delivery.c.doubts == 0,
+        )
+        .values(**values)
+    )
+    return result.rowcount
+
+
 def release(tx: Tx, issue_id: int, *, lease: str) -> int:
     """Give back what this lease holds and has not marked."""
     result = tx.connection.execute(

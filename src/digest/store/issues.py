@@ -43,6 +43,8 @@ _COLUMNS = (
     issue.c.closed_at,
     issue.c.expires_at,
     issue.c.priority,
+    issue.c.intro,
+    issue.c.hold_until,
 )
 
 
@@ -145,6 +147,32 @@ def prioritise(tx: Tx, issue_id: int, *, priority: int) -> None:
     tx.connection.execute(update(issue).where(issue.c.id == issue_id).values(priority=priority))
 
 
+def introduce(tx: Tx, issue_id: int, *, intro: str) -> None:
+    """Set an editor's words above the lead; "" for none."""
+    tx.connection.execute(update(issue).where(issue.c.id == issue_id).values(intro=intro))
+
+
+def hold_until(tx: Tx, issue_id: int, *, instant: datetime) -> None:
+    """Keep an issue from being sent before ``instant``, unless an editor approves it."""
+    tx.connection.execute(update(issue).where(issue.c.id == issue_id).values(hold_until=instant))
+
+
+def put_items(tx: Tx, issue_id: int, items: Sequence[IssueItem]) -> None:
+    """Replace the placed articles; what was decided about the others stays."""
+    tx.connection.execute(delete(issue_item).where(issue_item.c.issue_id == issue_id))
+    if items:
+        tx.connection.execute(insert(issue_item), [_item_row(issue_id, item) for item in items])
+
+
+def set_verdict(tx: Tx, issue_id: int, article_id: int, *, verdict: Verdict, note: str) -> None:
+    """Change what was decided about an article in an issue."""
+    tx.connection.execute(
+        update(issue_candidate)
+        .where(issue_candidate.c.issue_id == issue_id, issue_candidate.c.article_id == article_id)
+        .values(verdict=verdict.value, note=note)
+    )
+
+
 def expire_at(tx: Tx, issue_id: int, *, instant: datetime, reason: FailReason | None = None) -> None:
     """Let nothing of the issue go out from ``instant`` on. ``reason``: an operator closes it (`endings.ended`)."""
     tx.connection.execute(
@@ -192,26 +220,10 @@ def window_start(tx: Tx, issue_: Issue) -> datetime | None:
 
 def put_curation(tx: Tx, issue_id: int, *, items: Sequence[IssueItem], candidates: Sequence[Candidate]) -> None:
     """Store what curating decided, replacing an earlier unfinished attempt."""
-    for table in (issue_item, issue_candidate):
-        tx.connection.execute(delete(table).where(table.c.issue_id == issue_id))
-    if items:
-        rows: list[dict[str, Any]] = [
-            {
-                "issue_id": issue_id,
-                "article_id": item.article_id,
-                "position": item.position,
-                "role": item.role.value,
-                "section": item.section,
-                "section_title": item.section_title,
-                "score": item.score,
-                "teaser": item.teaser,
-                "also_at": [list(pair) for pair in item.also_at],
-            }
-            for item in items
-        ]
-        tx.connection.execute(insert(issue_item), rows)
+    tx.connection.execute(delete(issue_candidate).where(issue_candidate.c.issue_id == issue_id))
+    put_items(tx, issue_id, items)
     if candidates:
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "issue_id": issue_id,
                 "article_id": candidate.article_id,
@@ -224,6 +236,20 @@ def put_curation(tx: Tx, issue_id: int, *, items: Sequence[IssueItem], candidate
             for candidate in candidates
         ]
         tx.connection.execute(insert(issue_candidate), rows)
+
+
+def _item_row(issue_id: int, item: IssueItem) -> dict[str, Any]:
+    return {
+        "issue_id": issue_id,
+        "article_id": item.article_id,
+        "position": item.position,
+        "role": item.role.value,
+        "section": item.section,
+        "section_title": item.section_title,
+        "score": item.score,
+        "teaser": item.teaser,
+        "also_at": [list(pair) for pair in item.also_at],
+    }
 
 
 def items(tx: Tx, issue_id: int) -> list[IssueItem]:

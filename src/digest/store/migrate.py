@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
 #: The schema version this code is written for; a test compares it with the newest migration.
-HEAD = "0005"
+HEAD = "0006"
 
 #: Serialises migrations of several processes on PostgreSQL (any constant of our own will do).
 _ADVISORY_LOCK = 0x6469_6765_7374

@@ -39,6 +39,8 @@ def add(tx: Tx, new: NewPublication, *, now: datetime) -> Publication:
                 min_items=new.min_items,
                 max_items=new.max_items,
                 template=new.template,
+                hold_s=new.hold_s,
+                needs_approval=new.needs_approval,
                 created_at=now,
             )
             .returning(publication.c.id)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select, update
 
 from digest.model.issue import Rendition, RenditionKey
 from digest.model.subscriber import SubscriptionState
@@ -81,20 +82,38 @@ def put(
     return ids
 
 
+def retire(tx: Tx, issue_id: int, *, now: datetime) -> dict[RenditionKey, int]:
+    """Make room for others in place of an issue's renditions; gives the row ids of those retired by this call.
+
+    They stay: who got one, or may have, gets the same again, and the archive of what was sent is complete.
+    """
+    current = of_issue(tx, issue_id)
+    for old in current:
+        unused = hashlib.sha256(f"{old.key.text()}|{old.id}".encode()).hexdigest()
+        tx.connection.execute(update(rendition).where(rendition.c.id == old.id).values(key_hash=unused, retired_at=now))
+    return {old.key: old.id for old in current}
+
+
 def of_issue(tx: Tx, issue_id: int) -> list[Rendition]:
-    """Every rendition of an issue."""
-    rows = tx.connection.execute(select(rendition).where(rendition.c.issue_id == issue_id).order_by(rendition.c.id))
-    return [
-        Rendition(
-            id=row.id,
-            issue_id=row.issue_id,
-            key=RenditionKey(tuple(row.topics), row.locale, row.format),
-            subject=row.subject,
-            html=row.html,
-            text=row.text,
-        )
-        for row in rows
-    ]
+    """The renditions of an issue as it stands: those an editor's change has retired are left out."""
+    query = select(rendition).where(rendition.c.issue_id == issue_id, rendition.c.retired_at.is_(None))
+    return [_rendition(row) for row in tx.connection.execute(query.order_by(rendition.c.id))]
+
+
+def get(tx: Tx, rendition_id: int) -> Rendition:
+    """A rendition by key, retired or not, which must exist."""
+    return _rendition(tx.connection.execute(select(rendition).where(rendition.c.id == rendition_id)).one())
+
+
+def _rendition(row: Row[Any]) -> Rendition:
+    return Rendition(
+        id=row.id,
+        issue_id=row.issue_id,
+        key=RenditionKey(tuple(row.topics), row.locale, row.format),
+        subject=row.subject,
+        html=row.html,
+        text=row.text,
+    )
 
 
 def web_key(locale: str) -> RenditionKey:

@@ -74,6 +74,8 @@ publication = Table(
     Column("max_items", Integer, nullable=False),
     Column("template", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("hold_s", Integer, nullable=False, server_default="0"),  # between composing and sending, for editors
+    Column("needs_approval", Boolean, nullable=False, server_default=text("false")),
 )
 
 cadence = Table(
@@ -157,8 +159,35 @@ article = Table(
     Column("content_hash", String(64), nullable=False),
     Column("word_count", Integer, nullable=False),
     Column("is_hidden", Boolean, nullable=False, server_default=text("false")),
+    Column("claimed_at", Instant),  # the date its publisher gives, where that cannot be (F18)
+    Column("date_problem", String(16)),
+    Column("is_rerun", Boolean, nullable=False, server_default=text("false")),  # old when it first came (F17)
     Index(None, "url_hash"),
     Index(None, "first_seen_at"),
+)
+
+#: Everything an article is known by: the rungs of the identity ladder (F16), each hashed with its scope.
+article_key = Table(
+    "article_key",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("article_id", ForeignKey("article.id", ondelete="CASCADE"), nullable=False),
+    Index(None, "article_id"),
+)
+
+#: What an editor of a publication decided about an article, for its next issues.
+editing = Table(
+    "editing",
+    metadata,
+    Column("publication_id", ForeignKey("publication.id", ondelete="CASCADE"), nullable=False),
+    Column("article_id", ForeignKey("article.id", ondelete="CASCADE"), nullable=False),
+    Column("pin", Integer),  # 0 is the first place
+    Column("is_hidden", Boolean, nullable=False, server_default=text("false")),
+    Column("is_recalled", Boolean, nullable=False, server_default=text("false")),
+    Column("teaser", Text),
+    Column("changed_at", Instant, nullable=False),
+    PrimaryKeyConstraint("publication_id", "article_id"),
+    Index(None, "article_id"),
 )
 
 sighting = Table(
@@ -235,6 +264,8 @@ issue = Table(
     Column("closed_at", Instant),
     Column("expires_at", Instant),  # from then on nothing of it goes out; set when it begins to be sent
     Column("priority", Integer, nullable=False, server_default="0"),  # 0 is bulk, more overtakes
+    Column("intro", Text, nullable=False, server_default=""),  # an editor's words above the lead
+    Column("hold_until", Instant),  # not sent before, unless an editor approves it
     UniqueConstraint("publication_id", "cadence", "period_start"),  # bar 1: any number of clocks, one issue
     UniqueConstraint("publication_id", "number"),
     _one_of("state", IssueState),
@@ -284,6 +315,7 @@ rendition = Table(
     Column("html", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("retired_at", Instant),  # an editor changed the issue since; its readers keep what they got
     UniqueConstraint("issue_id", "key_hash"),
 )
 
