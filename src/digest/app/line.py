@@ -7,7 +7,7 @@ steps resumes at the step that the state names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -23,15 +23,16 @@ from digest.compose.renditions import renditions, web_view
 from digest.curate.pick import Curation, pick
 from digest.deliver.letter import Letter, address_letter
 from digest.engine.port import Engine
+from digest.model.article import Article, Editing
 from digest.model.calendar import due_period, next_period
 from digest.model.delivery import ChunkRef, Outcome
 from digest.model.errors import NothingToDo
-from digest.model.issue import TRANSITIONS, Issue, IssueState, RenditionKey, SkipReason
+from digest.model.issue import TRANSITIONS, Issue, IssueItem, IssueState, Rendition, RenditionKey, SkipReason
 from digest.model.publication import Cadence, CadenceRule, CatchUp, Publication
 from digest.store import articles as article_store
-from digest.store import deliveries, issues, publications, sources, standing, suppressions
+from digest.store import deliveries, editing, issues, publications, sources, standing, suppressions
 from digest.store import renditions as rendition_store
-from digest.store.engine import Tx
+from digest.store.engine import Store, Tx
 
 #: A worker's unit: big enough to amortise work, small enough that one chunk does not take long (architecture 2.4).
 _CHUNK_SIZE = 1000
@@ -173,20 +174,37 @@ def consider(
     # No upper bound: whatever is stored and has no verdict yet is looked at, so nothing falls between two windows.
     found = article_store.eligible(tx, publication.id, since)
     judged = issues.judged_elsewhere(tx, issue, [article.id for article in found])
+    edited = editing.of_publication(tx, publication.id)
     rules = {cadence.name: cadence.rule for cadence in publication.cadences}
     reach = timedelta(days=8 if rules.get(issue.cadence) is CadenceRule.WEEKLY else 3)
-    return pick(
+    curation = pick(
         publication,
-        [article for article in found if article.id not in judged],
+        [_as_edited(article, edited) for article in found if article.id not in judged],
         links=sources.list_sources(tx, publication.id),
         topics=publications.topics(tx, publication.id),
+        pins={key: one.pin for key, one in edited.items() if one.pin is not None and not one.is_recalled},
         now=now,
         max_age=reach,
     )
+    items = tuple(_retold(item, edited) for item in curation.items)
+    return replace(curation, items=items)
+
+
+def _as_edited(article: Article, edited: Mapping[int, Editing]) -> Article:
+    one = edited.get(article.id)
+    return replace(article, is_hidden=True) if one and (one.is_hidden or one.is_recalled) else article
+
+
+def _retold(item: IssueItem, edited: Mapping[int, Editing]) -> IssueItem:
+    one = edited.get(item.article_id)
+    return replace(item, teaser=one.teaser) if one and one.teaser else item
 
 
 def compose(line: Line, issue: Issue) -> Issue:
-    """Take it from curated to composed: one rendition for each distinct (topics, locale, format), and the web view."""
+    """Take it from curated to composed: one rendition for each distinct (topics, locale, format), and the web view.
+
+    From here on editors have the publication's hold window.
+    """
     if issue.state is not IssueState.CURATED:
         return issue
     line.watch.step("composing")
@@ -196,12 +214,27 @@ def compose(line: Line, issue: Issue) -> Issue:
         if not keys:
             _move(tx, issue, IssueState.SKIPPED, reason=SkipReason.NO_READERS, now=now)
         else:
-            _compose(tx, line, issue, list(keys), now=now)
+            compose_again(tx, line, issue, list(keys), now=now)
             _move(tx, issue, IssueState.COMPOSED, now=now)
+            if line.publication.hold_s:
+                issues.hold_until(tx, issue.id, instant=now + timedelta(seconds=line.publication.hold_s))
     return line.read_again(issue)
 
 
-def _compose(tx: Tx, line: Line, issue: Issue, keys: Sequence[RenditionKey], *, now: datetime) -> None:
+def waits_for_editors(line: Line, issue: Issue) -> str:
+    """Why a composed issue is not sent yet, in words; "" when nothing holds it."""
+    if issue.state is not IssueState.COMPOSED:
+        return ""
+    if line.publication.needs_approval:
+        return f"waiting for approval: `digest issue approve {issue.id}`"
+    if issue.hold_until is not None and line.clock() < issue.hold_until:
+        until = issue.hold_until.astimezone(ZoneInfo(line.publication.timezone))
+        return f"held for the editors until {until:%H:%M}: `digest issue approve {issue.id}` sends it now"
+    return ""
+
+
+def compose_again(tx: Tx, line: Line, issue: Issue, keys: Sequence[RenditionKey], *, now: datetime) -> None:
+    """Compose these renditions of an issue and its web view; one that is there already stays as it is."""
     items = issues.items(tx, issue.id)
     base_url = line.container.settings.site.base_url
     found = article_store.by_ids(tx, [item.article_id for item in items])
@@ -229,7 +262,7 @@ def fan_out(line: Line, issue: Issue) -> Issue:
         made = {item.key: item.id for item in rendition_store.of_issue(tx, issue.id)}
         if late := [key for key in wanted if key not in made]:
             # Somebody with a taste of their own subscribed after composing, or the issue has nothing for them.
-            _compose(tx, line, issue, late, now=tx.now())
+            compose_again(tx, line, issue, late, now=tx.now())
             made = {item.key: item.id for item in rendition_store.of_issue(tx, issue.id)}
         renditions_by_key = {key: made.get(key) for key in wanted}
         now = tx.now()
@@ -268,7 +301,7 @@ def letter_of(line: Line, issue: Issue) -> Letter:
         expire_after = timedelta(seconds=line.container.settings.delivery.expire_after_s)
         issue = replace(issue, sending_at=issue.expires_at - expire_after)
     with line.container.store.read() as tx:
-        made = {item.id: item for item in rendition_store.of_issue(tx, issue.id)}
+        made = _Renditions(line.container.store, rendition_store.of_issue(tx, issue.id))
     return address_letter(
         line.publication,
         issue,
@@ -277,6 +310,20 @@ def letter_of(line: Line, issue: Issue) -> Letter:
         keyring=line.container.keyring,
         signer=signer_for(line.container.settings, line.publication.sender_email),
     )
+
+
+class _Renditions(dict[int, Rendition]):
+    """Renditions by key; one that an editor's change has made or retired meanwhile is read when it is asked for."""
+
+    def __init__(self, store: Store, known: Sequence[Rendition]) -> None:
+        super().__init__({rendition.id: rendition for rendition in known})
+        self._store = store
+
+    def __missing__(self, key: int) -> Rendition:
+        with self._store.read() as tx:
+            found = rendition_store.get(tx, key)
+        self[key] = found
+        return found
 
 
 class _LostRace(NothingToDo):

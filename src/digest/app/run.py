@@ -7,7 +7,7 @@ it does nothing when the issue is past it (`app.line`).
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 class RunResult:
     """How far an issue came. ``next_try_at`` is set when deliveries still wait for their next attempt.
 
-    ``waiting`` says why nothing more could be sent today, when it is the relays' daily quota.
+    ``waiting`` says what it waits for: the relays' next day, or an editor.
     """
 
     issue: Issue
@@ -66,6 +66,8 @@ async def advance(
     issue = await asyncio.to_thread(steps.compose, line, issue)
     if by_clock and await asyncio.to_thread(steps.skip_late, line, issue):
         return _result(line, line.read_again(issue))
+    if held := steps.waits_for_editors(line, issue):
+        return replace(_result(line, issue), waiting=held)
     issue = await asyncio.to_thread(steps.fan_out, line, issue)
     if issue.state is IssueState.SENDING:
         await asyncio.to_thread(fence.begin, line, issue)

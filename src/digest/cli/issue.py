@@ -15,7 +15,7 @@ from digest.app.clock import system_clock
 from digest.app.container import Container
 from digest.app.controls import Waiting
 from digest.app.notices import send_test
-from digest.cli import output
+from digest.cli import editing, output
 from digest.cli.output import AsJson, Yes
 from digest.cli.state import opened
 from digest.cli.watch import watch
@@ -30,6 +30,11 @@ from digest.web import server
 app = typer.Typer(no_args_is_help=True, help="Look at issues, prove them, hold them.")
 
 app.command()(watch)
+app.command()(editing.approve)
+app.command("intro")(editing.introduce)
+app.command()(editing.teaser)
+app.command()(editing.reorder)
+app.command()(editing.recall)
 
 IssueId = Annotated[int, typer.Argument(metavar="ISSUE", help="Id as `digest issue list` shows it.")]
 

@@ -40,6 +40,10 @@ def add(
     locale: Annotated[str, typer.Option(help="Language of the mail, such as en or de-AT.")] = "en",
     min_items: Annotated[int, typer.Option(min=1, help="Fewer new articles than this: no issue.")] = 1,
     max_items: Annotated[int, typer.Option(min=1, max=100, help="At most this many articles.")] = 20,
+    hold_minutes: Annotated[int, typer.Option(min=0, help="Minutes for editors between composing and sending.")] = 0,
+    needs_approval: Annotated[
+        bool, typer.Option("--needs-approval/--no-approval", help="Send nothing that no editor approved.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Add a publication."""
@@ -56,6 +60,8 @@ def add(
         locale=locale,
         min_items=min_items,
         max_items=max_items,
+        hold_s=hold_minutes * 60,
+        needs_approval=needs_approval,
     )
     with opened(context) as container, container.store.write() as tx:
         made = publications.add(tx, new, now=tx.now())
@@ -105,6 +111,10 @@ def set_(
     locale: Annotated[str | None, typer.Option(help="Language of the mail.")] = None,
     min_items: Annotated[int | None, typer.Option(min=1, help="Fewer new articles: no issue.")] = None,
     max_items: Annotated[int | None, typer.Option(min=1, max=100, help="At most this many articles.")] = None,
+    hold_minutes: Annotated[int | None, typer.Option(min=0, help="Minutes for editors before sending.")] = None,
+    needs_approval: Annotated[
+        bool | None, typer.Option("--needs-approval/--no-approval", help="Send nothing that no editor approved.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change a publication; what is not named stays."""
@@ -117,6 +127,8 @@ def set_(
         locale=locale,
         min_items=min_items,
         max_items=max_items,
+        hold_s=None if hold_minutes is None else hold_minutes * 60,
+        needs_approval=needs_approval,
     )
     with opened(context) as container, container.store.write() as tx:
         found = publications.get(tx, slug)
@@ -150,6 +162,12 @@ def _rhythm(publication: Publication) -> str:
     return ", ".join(f"{item.rule} {item.send_at:%H:%M}" for item in publication.cadences)
 
 
+def _editors(publication: Publication) -> str:
+    if publication.needs_approval:
+        return "must approve each issue"
+    return f"have {publication.hold_s // 60} minutes before it is sent" if publication.hold_s else "are not asked"
+
+
 def _describe(publication: Publication, *, head: str) -> None:
     if head:
         output.say(head)
@@ -160,6 +178,7 @@ def _describe(publication: Publication, *, head: str) -> None:
         "late": ", ".join(f"at most {item.max_lateness}, catch-up {item.catch_up}" for item in publication.cadences),
         "language": publication.locale,
         "items": f"{publication.min_items} to {publication.max_items}",
+        "editors": _editors(publication),
         "address": publication.postal_address,
     }
     for title, value in rows.items():

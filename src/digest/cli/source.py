@@ -10,7 +10,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from digest.app.clock import system_clock
 from digest.app.why import why as tell_why
-from digest.cli import output
+from digest.cli import editing, output
 from digest.cli.output import AsJson, Yes
 from digest.cli.state import config_of, opened
 from digest.collect.check import add_source
@@ -26,6 +26,12 @@ from digest.text.html import paragraphs
 
 app = typer.Typer(no_args_is_help=True, help="Add and look after sources of articles.")
 article_app = typer.Typer(no_args_is_help=True, help="Look at articles.")
+
+article_app.command()(editing.pin)
+article_app.command()(editing.unpin)
+article_app.command()(editing.hide)
+article_app.command()(editing.unhide)
+article_app.command("teaser")(editing.retell)
 
 Publication = Annotated[str, typer.Argument(metavar="PUBLICATION", help="The publication's slug.")]
 Address = Annotated[str, typer.Argument(metavar="URL_OR_PATH", help="A feed's address, a file or a folder.")]

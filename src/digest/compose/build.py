@@ -75,6 +75,7 @@ def build_context(
             date=long_date(issue.period_start, locale),
             reading_minutes=_reading_minutes([lead, *(story for _, story in stories), *briefs]),
             web_url=f"{home_url}/{issue.number}" if issue.number is not None else home_url,
+            intro=one_line(issue.intro),
         ),
         subject=subject_for(publication, kept, articles),
         preheader=preheader_for(kept, articles),

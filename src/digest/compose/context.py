@@ -29,13 +29,15 @@ class IssueFacts:
 
     ``number`` is None before the issue got one (previews). ``date`` is written out in ``lang``, in the
     publication's time zone. ``reading_minutes`` is what reading this digest itself costs, at least 1.
-    ``web_url`` is the public page of the issue, which shows all topics and nothing personal.
+    ``web_url`` is the public page of the issue, which shows all topics and nothing personal. ``intro`` is an editor's
+    words above the lead, or ``""``.
     """
 
     number: int | None
     date: str
     reading_minutes: int
     web_url: str
+    intro: str = ""
 
 
 @dataclass(frozen=True, slots=True)
