@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from digest.model.pace import Pace
 from digest.store.engine import Tx
@@ -38,6 +38,9 @@ def change(tx: Tx, changes: Mapping[str, Callable[[Pace | None], Pace | None]]) 
     # In the order of their names, so that two workers wait for each other instead of deadlocking.
     for provider in sorted(changes):
         scope = f"{_DOMAIN}{provider}"
+        if tx.is_postgres:
+            # A row that is not there yet cannot be locked: of two workers' first complaints one would be lost.
+            tx.connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(scope))))
         row = tx.connection.execute(select(pace).where(pace.c.scope == scope).with_for_update()).one_or_none()
         after = changes[provider](None if row is None else _pace(row))
         if after is None:
