@@ -189,6 +189,7 @@ def test_a_feed_without_entries_is_a_feed():
         (b"", "empty"),
         (b" \n ", "empty"),
         (b'{"version": "https://jsonfeed.org/version/1.1"}', "JSON"),
+        (b'<opml version="2.0"><body><outline xmlUrl="https://a.example/"/></body></opml>', "OPML"),
         (b"hello", "not a feed"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "not a feed"),
         (b"<html><body>Hi</body></html>", "web page"),
@@ -211,7 +212,6 @@ def test_a_web_page_names_its_feeds_in_the_hint():
         _parse(page)
 
     assert caught.value.hint == "the page names these feeds: https://example.com/blog/feed.xml"
-    assert feeds.discover(page.decode(), "https://example.com/") == ("https://example.com/blog/feed.xml",)
 
 
 def test_repairing_twice_changes_nothing():
@@ -228,3 +228,152 @@ def test_feed_code_quoted_in_a_web_page_is_not_a_feed():
 
     with pytest.raises(FeedMalformed, match="web page"):
         _parse(page)
+
+
+def test_the_hub_and_the_feeds_own_address_are_told():
+    links = (
+        '<atom:link rel="hub" href="https://hub.example/"/><atom:link rel="self" href="feed.xml"/>'
+        '<atom:link rel="hub" href="https://other.example/"/>'
+    )
+
+    feed = _parse(rss(rss_item(1), head=links, attributes='version="2.0" xmlns:atom="http://www.w3.org/2005/Atom"'))
+
+    assert (feed.hub_url, feed.self_url) == ("https://hub.example/", "https://news.example.com/feed.xml")
+    assert _parse(rss(rss_item(1))).hub_url is None
+
+
+def test_of_too_many_entries_the_newest_are_kept_in_their_order():
+    items = [rss_item(at, pubDate=f"{1 + at % 28} Aug 2025 {at % 24:02}:{at % 60:02}:00 GMT") for at in range(2100)]
+
+    feed = _parse(rss(*items))
+
+    kept = [entry.position for entry in feed.entries]
+    oldest = min(entry.published_at for entry in feed.entries if entry.published_at)
+    assert (len(feed.entries), kept) == (2000, list(range(2000)))
+    assert oldest >= datetime(2025, 8, 2, tzinfo=UTC)
+    assert "too-many-entries" in _codes(feed)
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        '<rss version="0.91">',
+        '<rss version="0.92">',
+        '<RSS version="2.0">',
+        '<rss xmlns="http://backend.userland.com/rss2">',
+    ],
+)
+def test_every_version_of_rss_is_rss(root: str):
+    raw = rss(rss_item(1)).decode().replace('<rss version="2.0">', root)
+    raw = raw.replace("</rss>", "</RSS>") if root.startswith("<RSS") else raw
+
+    feed = _parse(raw.encode())
+
+    assert (feed.kind, feed.entries[0].url) == ("rss", "https://news.example.com/1.html")
+
+
+def test_rss_0_90_is_read():
+    raw = b"""<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://my.netscape.com/rdf/simple/0.9/">
+    <channel><title>R</title><link>https://example.org/</link></channel>
+    <item><title>One</title><link>https://example.org/1</link></item></rdf:RDF>"""
+
+    feed = _parse(raw)
+
+    assert (feed.kind, feed.title, feed.home_url) == ("rdf", "R", "https://example.org/")
+    assert feed.entries[0].url == "https://example.org/1"
+
+
+def test_xml_base_holds_for_links_and_texts():
+    entry = (
+        '<entry xml:base="2025/"><title>T</title><id>urn:1</id><link href="one.html"/>'
+        '<content type="html" xml:base="img/">&lt;img src="a.png"&gt; &lt;a href="/x"&gt;x&lt;/a&gt;</content></entry>'
+    )
+
+    one = _parse(atom(entry, attributes='xml:base="https://atom.example.org/news/"')).entries[0]
+
+    assert one.url == "https://atom.example.org/news/2025/one.html"
+    assert 'src="https://atom.example.org/news/2025/img/a.png"' in one.content_html
+    assert 'href="https://atom.example.org/x"' in one.content_html
+
+
+def test_markup_that_was_never_escaped_stays_in_its_item():
+    raw = "<p>One<br>two <a href=x.html>three</a>"
+
+    feed = _parse(rss(rss_item(1, description=raw), rss_item(2)))
+
+    assert [entry.url[-6:] for entry in feed.entries] == ["1.html", "2.html"]
+    assert feed.entries[0].summary == "<p>One<br>two <a href=x.html>three</a>"
+    assert feed.entries[0].published_at
+
+
+@pytest.mark.parametrize("name", ["title", "link", "guid", "pubDate", "description"])
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_missing_end_tag_costs_nothing(name: str, number: int):
+    parts = rss(rss_item(1), rss_item(2), rss_item(3)).decode().split("<item>")
+    parts[number + 1] = parts[number + 1].replace(f"</{name}>", "", 1)
+
+    feed = _parse("<item>".join(parts).encode())
+
+    assert [entry.title for entry in feed.entries] == ["Story number 1", "Story number 2", "Story number 3"]
+    assert [entry.url[-6:] for entry in feed.entries] == ["1.html", "2.html", "3.html"]
+    assert all(entry.published_at for entry in feed.entries)
+
+
+def test_an_item_that_was_never_closed_ends_where_the_next_starts():
+    feed = _parse(rss(rss_item(1), rss_item(2), rss_item(3)).replace(b"</item>", b"", 2))
+
+    assert [entry.title for entry in feed.entries] == ["Story number 1", "Story number 2", "Story number 3"]
+
+
+def test_an_atom_person_is_no_text_element():
+    entry = "<entry><title>T & U</title><id>urn:1</id><author><name>Ann</name><email>a@b.c</email></author></entry>"
+
+    assert _parse(atom(entry).replace(b"</title><id>", b"<id>", 1)).entries[0].author == "Ann"
+
+
+def test_a_plain_text_title_keeps_its_brackets():
+    entry = '<entry><title type="text">a &lt;b> c</title><id>urn:1</id></entry>'
+
+    assert _parse(atom(entry)).entries[0].title == "a <b> c"
+
+
+def test_the_widest_picture_is_taken_with_its_description():
+    media = (
+        '<media:group><media:content url="/s.jpg" medium="image" width="100"/>'
+        '<media:content url="/l.jpg" medium="image" width="900"><media:description>A bridge</media:description>'
+        '</media:content></media:group><media:thumbnail url="/t.jpg"/>'
+    )
+    item = rss_item(1).replace("</item>", media + "</item>")
+
+    entry = _parse(rss(item, attributes='version="2.0" xmlns:media="http://search.yahoo.com/mrss/"')).entries[0]
+
+    assert (entry.image_url, entry.image_alt) == ("https://news.example.com/l.jpg", "A bridge")
+
+
+def test_a_guid_that_says_it_is_no_permalink_is_no_link():
+    item = rss_item(1, link="", guid="").replace(
+        "</item>", '<guid isPermaLink="false">https://x.example/1</guid></item>'
+    )
+
+    entry = _parse(rss(item)).entries[0]
+
+    assert (entry.guid, entry.url) == ("https://x.example/1", "")
+
+
+def test_numbers_of_windows_characters_are_read_as_browsers_do():
+    assert _parse(rss(rss_item(1, title="it&#146;s &#150; so"))).entries[0].title == "it’s – so"
+
+
+def test_base64_content_is_decoded():
+    entry = '<entry><title mode="base64" type="text/html">QSA8Yj50aXRsZTwvYj4=</title><id>urn:1</id></entry>'
+
+    assert _parse(atom(entry)).entries[0].title == "A title"
+
+
+def test_an_entry_nested_deeper_than_libxml2_follows_costs_no_other():
+    deep = "<description>" + "<b>" * 300 + "x" + "</b>" * 300 + "</description>"
+    item = rss_item(1).replace("</item>", f"<x:y xmlns:x='urn:x'>{deep}</x:y></item>")
+
+    feed = _parse(rss(item, rss_item(2), rss_item(3)))
+
+    assert [entry.title for entry in feed.entries][-2:] == ["Story number 2", "Story number 3"]

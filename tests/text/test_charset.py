@@ -59,3 +59,9 @@ def test_names_that_are_no_charset_are_ignored(name: str):
 def test_mojibake_is_put_right_and_other_text_left_alone():
     assert charset.unmojibake("cafÃ©") == "café"
     assert charset.unmojibake("Ã la carte: café") == "Ã la carte: café"
+
+
+def test_windows_characters_that_came_through_as_controls_are_readable():
+    assert charset.readable("don\x92t") == "don’t"
+    assert charset.readable("donâ\x80\x99t") == "don’t"
+    assert charset.readable("a\x85b") == "a\x85b"

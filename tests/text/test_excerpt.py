@@ -100,3 +100,46 @@ def test_nothing_gives_nothing():
 def test_a_summary_cut_in_a_sentence_ends_where_a_sentence_does_or_shows_the_cut(cut: str, kept: str):
     assert excerpt.teaser(cut, title="A bridge", text="") == kept
     assert excerpt.teaser("", title="A bridge", text=cut) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "count"),
+    [
+        ("Am 3. Oktober feiern alle. Danach ist Ruhe.", "de", 2),
+        ("Am 3. Oktober feiern alle. Danach ist Ruhe.", None, 2),
+        ("Im 19. Jahrhundert war das anders. Heute nicht.", "de", 2),
+        ("Der Bau kostet z.B. Geld. Das sagt Dr. Meier.", "de", 2),
+        ("He said no. Then he left. It was No. 5 on the list.", "en", 3),
+        ("M. Dupont est arrivé à Paris. Il parle.", "fr", 2),
+        ("यह पहला वाक्य है। यह दूसरा है।", "hi", 2),
+        ("هل هذا صحيح؟ نعم. هذا صحيح.", "ar", 3),
+        ("これは文です。次の文です。", "ja", 2),
+    ],
+)
+def test_sentences_of_other_languages(text: str, language: str | None, count: int):
+    assert len(excerpt.sentences(text, language=language)) == count
+
+
+@pytest.mark.parametrize(
+    "dateline",
+    ["TOKYO, 20 Aug (AP) — ", "Berlin (dpa) - ", "MADRID, 20 ago. (EUROPA PRESS) - ", "Köln/Berlin (epd). - "],
+)
+def test_datelines_of_agencies_everywhere_are_skipped(dateline: str):
+    assert excerpt.lead(f"{dateline}The mayor spoke for an hour.") == "The mayor spoke for an hour."
+
+
+def test_a_description_that_is_the_cut_beginning_of_the_text_gives_way_to_whole_sentences():
+    text = "The council voted for the new bridge on Thursday after a long debate about costs. Work begins in May."
+
+    assert excerpt.teaser(text[:70], title="A bridge", text=text) == text
+
+
+def test_scripts_that_say_more_in_fewer_characters_have_shorter_teasers():
+    text = "市議会は火曜日、九年間閉鎖されていた古い港の浴場を来春に再開することを決めた。" * 10
+
+    lead = excerpt.lead(text)
+
+    assert 60 <= len(lead) <= 130
+    assert excerpt.is_good_description(
+        "市議会は火曜日、九年間閉鎖されていた古い港の浴場を来春に再開する。", title="浴場"
+    )

@@ -24,6 +24,14 @@ def test_a_short_text_is_one_shingle_and_an_empty_one_none():
     assert shingles.containment(shingles.shingles(""), shingles.shingles("")) == 0.0
 
 
+def test_apostrophes_are_one_unless_it_is_read_as_printed():
+    straight, curly = "we don't know who's there", "we don’t know who’s there"
+
+    assert shingles.shingles(straight) == shingles.shingles(curly)
+    assert shingles.shingles(straight, as_printed=True) == {straight}
+    assert shingles.shingles(curly, as_printed=True).isdisjoint({straight})
+
+
 def test_words_are_counted_in_scripts_with_and_without_spaces():
     assert words.count("It’s a well-known fact: 42!") == 5
     assert words.count("東京の天気") == 3

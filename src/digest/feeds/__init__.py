@@ -1,6 +1,5 @@
-"""Documents to articles, pure: `parse` for what came over the wire, `parse_file` for local files."""
+"""Documents to articles, pure: `parse` for sources on the web, `parse_file` for local files, `examine` for people."""
 
-from digest.feeds.detect import discover
-from digest.feeds.reading import parse, parse_file
+from digest.feeds.reading import examine, parse, parse_file
 
-__all__ = ["discover", "parse", "parse_file"]
+__all__ = ["examine", "parse", "parse_file"]

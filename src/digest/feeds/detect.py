@@ -1,64 +1,72 @@
-"""What a document is, and which feeds a web page names.
-
-One adapter for each format: `reading` asks here and calls the adapter. JSON Feed, sitemaps and listing pages
-get their own word here when they get their adapter.
-"""
+"""What a document is, by its own look: servers call feeds text/html and pages text/xml."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from enum import StrEnum
-
-from lxml import etree, html
 
 from digest.feeds import repair
 from digest.text import url as urls
 
 _HTML = re.compile(r"<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>]", re.IGNORECASE)
-_FEED_TYPES = frozenset({"application/rss+xml", "application/atom+xml", "application/rdf+xml", "text/rss+xml"})
-_COMMENTS = re.compile(r"\bcomments?\b", re.IGNORECASE)
-_MAX_FEEDS = 20
+_OUTLINE = re.compile(r"<outline\s[^<>]{0,2000}?\bxmlurl\s*=", re.IGNORECASE)
+_HTML_CHARS = 20_000
+_LISTED_LINES = 50
 
 
 class Document(StrEnum):
     """Kinds of document."""
 
     FEED = "feed"
-    WEB_PAGE = "web-page"
+    SITEMAP = "sitemap"
+    OPML = "opml"
     JSON = "json"
+    ADDRESSES = "addresses"
+    WEB_PAGE = "web-page"
     EMPTY = "empty"
     OTHER = "other"
 
 
-def sniff(text: str) -> Document:
-    """What ``text`` is, by its own look: servers call feeds text/html and pages text/xml."""
+_ROOTS = {"urlset": Document.SITEMAP, "sitemapindex": Document.SITEMAP, "opml": Document.OPML}
+
+
+@dataclass(frozen=True, slots=True)
+class Sniffed:
+    """What a document is; for XML kinds also where its root element starts, and that element's local name."""
+
+    document: Document
+    root: re.Match[str] | None = None
+
+    @property
+    def local(self) -> str:
+        """The root's name in lower case, without prefix; ``""`` for what is no XML."""
+        return self.root["local"].lower() if self.root else ""
+
+
+def sniff(text: str) -> Sniffed:
+    """What ``text`` is."""
     stripped = text.lstrip("\ufeff \t\r\n")
     if not stripped:
-        return Document.EMPTY
+        return Sniffed(Document.EMPTY)
     if stripped[0] in "{[":
-        return Document.JSON
+        return Sniffed(Document.JSON)
     root = repair.root_at(text)
-    if root and (repair.openings(text[root.start() :]) or not _HTML.search(text[: root.start()])):
-        return Document.FEED
-    return Document.WEB_PAGE if _HTML.search(text[:20_000]) else Document.OTHER
+    if root and (not _HTML.search(text, 0, root.start()) or _is_wrapped(text, root)):
+        return Sniffed(_ROOTS.get(root["local"].lower(), Document.FEED), root)
+    if _OUTLINE.search(text):  # OPML whose root is missing or misspelt
+        return Sniffed(Document.OPML)
+    if _HTML.search(text, 0, _HTML_CHARS):
+        return Sniffed(Document.WEB_PAGE)
+    return Sniffed(Document.ADDRESSES if _lists_addresses(stripped) else Document.OTHER)
 
 
-def discover(page: str, base: str) -> tuple[str, ...]:
-    """Absolute addresses of the feeds a page names (``link rel=alternate``), in page order; comment feeds left out."""
-    try:
-        tree = html.document_fromstring(page.encode("utf-8", "replace"), parser=html.HTMLParser(encoding="utf-8"))
-    except (etree.ParserError, ValueError):  # nothing in it but blanks or comments
-        return ()
-    base_href = tree.find(".//base")
-    if base_href is not None and (href := base_href.get("href")):
-        base = urls.absolute(base, href) or base
-    found: dict[str, None] = {}
-    for link in tree.iter("link"):
-        rels = (link.get("rel") or "").lower().split()
-        media_type = (link.get("type") or "").split(";")[0].strip().lower()
-        address = urls.absolute(base, link.get("href") or "")
-        if "alternate" not in rels or media_type not in _FEED_TYPES or not address:
-            continue
-        if not _COMMENTS.search(link.get("title") or "") and not _COMMENTS.search(address):
-            found[address] = None
-    return tuple(found)[:_MAX_FEEDS]
+def _is_wrapped(text: str, root: re.Match[str]) -> bool:
+    """Whether a feed stands inside a web page, and is not only quoted there."""
+    return root["local"].lower() in {"rss", "feed", "rdf"} and repair.openings(text[root.start() :]) > 0
+
+
+def _lists_addresses(text: str) -> bool:
+    """Whether every line is a web address: a sitemap as plain text (sitemaps.org, "Text file")."""
+    lines = [line.strip() for line in text[:100_000].splitlines()[:_LISTED_LINES]]
+    return bool(lines) and all(urls.absolute("", line) for line in lines if line) and " " not in lines[0]

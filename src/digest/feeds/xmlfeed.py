@@ -1,172 +1,157 @@
-"""RSS, Atom and RDF: our thin layer over two parsers (collection.md §2.1).
+"""RSS in all its versions, RDF and Atom (collection.md §2.1).
 
-fastfeedparser reads the repaired text first. Where its result is weak (fewer entries than the document opens, a
-link or date missing, xml:base in use) feedparser reads it too, and the fuller result wins, gaps filled from the
-other. Neither ever sees a DOCTYPE, so there is nothing to expand or to fetch.
+Read from libxml2's tree by ourselves (decision 0022). Where a damaged document gives fewer entries than it opens, its
+entries are read one by one, and the fuller result wins.
 """
 
 from __future__ import annotations
 
-import io
-import re
+from dataclasses import dataclass, replace
 from typing import Any
 
-import fastfeedparser
-import feedparser
-
-from digest.feeds import fields, repair
-from digest.feeds.fields import Draft
+from digest.feeds import elements, fields, repair, salvage, xmltree
+from digest.feeds.elements import EntryReader, Namer
+from digest.feeds.fields import MAX_ENTRIES, Draft, newest
+from digest.feeds.xmltree import Tree
 from digest.model.article import Oddity, ParsedFeed
 from digest.model.errors import FeedMalformed
-from digest.text import charset, html
 from digest.text import url as urls
 
-MAX_ENTRIES = 2000
-
-_PROLOG = b'<?xml version="1.0" encoding="utf-8"?>\n'
-_TTL = re.compile(r"<ttl[^>]*>\s*(\d{1,6})\s*</ttl", re.IGNORECASE)
-_PERIOD = re.compile(r"<sy:updatePeriod[^>]*>\s*(\w+)\s*<", re.IGNORECASE)
-_FREQUENCY = re.compile(r"<sy:updateFrequency[^>]*>\s*(\d{1,4})\s*<", re.IGNORECASE)
 _PERIOD_S = {"hourly": 3600, "daily": 86400, "weekly": 604800, "monthly": 2592000, "yearly": 31536000}
-_XML_BASE = re.compile(r"""xml:base\s*=\s*["']([^"']+)["']""")
-_HEAD_CHARS = 8000
+_ENTRIES = frozenset({"item", "entry"})
 
 
-def parse(text: str, *, url: str) -> ParsedFeed:
-    """The feed in ``text``, read at address ``url``. Raises FeedMalformed when no parser finds one."""
-    root = repair.root_at(text)
-    if root is None:
-        raise FeedMalformed(
-            "there is no feed in this document", hint="check that the address is that of an RSS or Atom feed"
-        )
-    feed, odd = repair.isolate(text, root)
-    feed = repair.repair(feed)
-    raw = _PROLOG + feed.encode("utf-8", "replace")
-    expected = repair.openings(feed)
-    only_days = "00:00" not in feed
-    first_feed, first = _first(raw, only_days=only_days)
-    home = urls.absolute(url, _text(first_feed.get("link")))
-    weak = len(first) < expected or not all(one.is_complete for one in first) or "xml:base" in feed
-    second_feed: Any = {}
-    drafts = first
-    if weak or not first_feed:
-        second_feed, second = _second(raw, url=url)
-        drafts = _fuller(first, second, prefer_second="xml:base" in feed)
-        home = home or urls.absolute(url, _text(second_feed.get("link")))
-    _drop_self_links(drafts, feed)
-    if not first_feed and not second_feed:
-        raise FeedMalformed(
-            "the feed is too damaged to read", hint="ask the publisher to check it with a feed validator"
-        )
-    return _assemble(
-        feed,
-        drafts,
-        kind=_kind(root.group(1)),
-        about=(first_feed, second_feed),
-        url=url,
-        home=home,
-        odd=odd,
-        expected=expected,
+@dataclass(slots=True)
+class _Head:
+    """What a feed says of itself; links absolute or ``""``."""
+
+    title: str = ""
+    home: str = ""
+    hub: str = ""
+    itself: str = ""
+    language: str = ""
+    ttl_s: int | None = None
+
+
+def parse(text: str, *, kind: str, url: str, odd: tuple[Oddity, ...] = ()) -> ParsedFeed:
+    """The feed in ``text`` (which starts at its root element), read at address ``url``.
+
+    ``odd`` is what was odd about the document until now. Raises FeedMalformed when nothing can be read.
+    """
+    tree, found = _read(text, kind)
+    namer = Namer(_namespace(found[0]) if found else _namespace(tree.root))
+    head = _head(tree, namer, url=url)
+    base = head.home or url
+    reader = EntryReader(
+        namer,
+        base=base,
+        language=head.language or None,
+        uses_base="xml:base" in tree.text,
+        uses_lang="xml:lang" in tree.text,
     )
+    drafts = [reader.read(one) for one in found]
+    if not tree.is_whole:  # a piece of a damaged entry is none
+        drafts = [one for one in drafts if one.title or one.link or one.summary or one.content_html]
+    expected = len(found) if tree.is_whole else max(len(found), repair.openings(tree.text))
+    return _assemble(drafts, head, kind=kind, base=base, odd=odd, expected=expected)
 
 
-def _first(raw: bytes, *, only_days: bool) -> tuple[Any, list[Draft]]:
+def _read(text: str, kind: str) -> tuple[Tree, list[Any]]:
+    """The document and its entries, the whole one or piece by piece."""
     try:
-        parsed = fastfeedparser.parse(raw)
-    except ValueError:  # its one word for "not a feed" and for XML it cannot read; the second parser tries then
-        return {}, []
-    language = _text(parsed.feed.get("language")) or None
-    return parsed.feed, [fields.draft(entry, language=language, only_days=only_days) for entry in parsed.entries]
+        tree = xmltree.parse(text)
+    except FeedMalformed:
+        head, found = salvage.entries(text, kind=kind)
+        if not found:
+            raise
+        return Tree(head if head is not None else found[0].getroottree().getroot(), text, is_whole=False), found
+    found = _entries(tree)
+    seem = salvage.openings(text)
+    if len(found) < seem and not salvage.has_swallowed(text):
+        seem = len(found) if tree.is_whole else repair.openings(text)  # the others are quoted
+    if len(found) >= min(seem, fields.MAX_ENTRIES):
+        return tree, found
+    _head, pieces = salvage.entries(text, kind=kind)
+    if len(pieces) <= len(found):
+        return tree, found
+    return replace(tree, is_whole=False), pieces
 
 
-def _second(raw: bytes, *, url: str) -> tuple[Any, list[Draft]]:
-    parsed = feedparser.parse(
-        io.BytesIO(raw),
-        response_headers={"content-type": "application/xml; charset=utf-8", "content-location": url},
-        sanitize_html=False,  # done once, at storage, by nh3
-        resolve_relative_uris=True,
+def _entries(tree: Tree) -> list[Any]:
+    """The items: children of the channel or the root; in a damaged document wherever they ended up."""
+    if tree.is_whole:
+        parents = [tree.root, *(child for child in tree.root if xmltree.local(child) == "channel")]
+        direct = [child for parent in parents for child in parent if xmltree.local(child) in _ENTRIES]
+        if direct:
+            return direct
+    return [one for one in tree.root.iter() if xmltree.local(one) in _ENTRIES and one is not tree.root]
+
+
+def _head(tree: Tree, namer: Namer, *, url: str) -> _Head:
+    found = namer.children(tree.root)
+    for channel in found.get("channel", ()):
+        for name, inside in namer.children(channel).items():
+            found.setdefault(name, []).extend(inside)
+    head = _Head(
+        title=next((told for one in found.get("title", ()) if (told := elements.title_of(one))), ""),
+        language=elements.first_text(found, ("language", "dc:language")) or tree.root.get(elements.LANG, ""),
+        ttl_s=_ttl_s(found),
     )
-    if not parsed.get("version") and not parsed.entries:
-        return {}, []
-    language = _text(parsed.feed.get("language")) or None
-    return parsed.feed, [fields.draft(entry, language=language) for entry in parsed.entries]
+    start = elements.base_of(tree.root, url) or url
+    links = [*found.get("link", ()), *found.get("atom:link", ())]
+    for link in links:
+        rel = (link.get("rel") or "alternate").strip().lower()
+        told = urls.absolute(start, (link.get("href") or "").strip() or elements.text(link))
+        if rel == "hub":
+            head.hub = head.hub or told
+        elif rel == "self":
+            head.itself = head.itself or told
+        elif rel == "alternate" and "html" in (link.get("type") or "html"):
+            head.home = head.home or told
+    if not head.home and "xml:base" in tree.text:
+        head.home = elements.base_of(tree.root, url)
+    return head
 
 
-def _drop_self_links(drafts: list[Draft], feed: str) -> None:
-    """An empty ``href`` resolves to the document's own base: that is no link to an article."""
-    bases = set(_XML_BASE.findall(feed))
-    for one in drafts:
-        if one.link in bases:
-            one.link = ""
-
-
-def _fuller(first: list[Draft], second: list[Draft], *, prefer_second: bool) -> list[Draft]:
-    """The result with more entries; of equal ones the first, or ``second`` where it knows bases. Gaps are filled."""
-    main, other = (first, second) if len(first) >= len(second) else (second, first)
-    if prefer_second and len(first) == len(second):
-        main, other = second, first
-    if len(main) == len(other):
-        for one, counterpart in zip(main, other, strict=True):
-            one.fill_from(counterpart)
-        return main
-    by_key = {key: one for one in other if (key := one.guid or one.link or one.title)}
-    for one in main:
-        counterpart_found = by_key.get(one.guid or one.link or one.title)
-        if counterpart_found:
-            one.fill_from(counterpart_found)
-    return main
+def _ttl_s(found: dict[str, list[Any]]) -> int | None:
+    """The feed's wish, in seconds: RSS 2.0's ttl is in minutes; the syndication module names a period."""
+    ttl = elements.first_text(found, ("ttl",))
+    if ttl.isascii() and ttl.isdigit() and len(ttl) <= 6:
+        return int(ttl) * 60 or None
+    length = _PERIOD_S.get(elements.first_text(found, ("sy:updateperiod",)).lower())
+    if length is None:
+        return None
+    times = elements.first_text(found, ("sy:updatefrequency",))
+    return length // max(1, int(times) if times.isascii() and times.isdigit() and len(times) <= 4 else 1)
 
 
 def _assemble(
-    feed: str,
-    drafts: list[Draft],
-    *,
-    kind: str,
-    about: tuple[Any, Any],
-    url: str,
-    home: str,
-    odd: tuple[Oddity, ...],
-    expected: int,
+    drafts: list[Draft], head: _Head, *, kind: str, base: str, odd: tuple[Oddity, ...], expected: int
 ) -> ParsedFeed:
-    title = next((found for part in about if (found := _text(part.get("title")))), "")
-    language = next((found for part in about if (found := _text(part.get("language")))), None)
-    base = url or home
-    entries = tuple(
-        one.finish(base=home or base, language=language, position=i) for i, one in enumerate(drafts[:MAX_ENTRIES])
-    )
+    kept = newest(drafts)
+    language = head.language or None
+    entries = tuple(one.finish(base=base, language=language, position=i) for i, one in enumerate(kept))
     warnings = list(odd)
     if len(drafts) < expected:
         warnings.append(Oddity("entries-lost", f"{expected - len(drafts)} of {expected} entries could not be read"))
-    if len(drafts) > MAX_ENTRIES:
-        warnings.append(Oddity("too-many-entries", f"only the first {MAX_ENTRIES} of {len(drafts)} entries were read"))
+    if len(kept) < len(drafts):
+        warnings.append(Oddity("too-many-entries", f"only the newest {MAX_ENTRIES} of {len(drafts)} entries were kept"))
     undated = sum(entry.published_at is None for entry in entries)
     if undated:
         warnings.append(Oddity("no-date", f"{undated} of {len(entries)} entries have no date"))
     return ParsedFeed(
         kind=kind,
-        title=charset.unmojibake(html.to_line(title)),
-        home_url=home or None,
+        title=fields.line(head.title),
+        home_url=head.home or None,
         language=language,
         entries=entries,
         warnings=tuple(warnings),
-        ttl_s=_ttl_s(feed[:_HEAD_CHARS]),
+        ttl_s=head.ttl_s,
+        hub_url=head.hub or None,
+        self_url=head.itself or None,
     )
 
 
-def _kind(root_name: str) -> str:
-    local = root_name.rpartition(":")[2].lower()
-    return {"feed": "atom", "rdf": "rdf"}.get(local, "rss")
-
-
-def _ttl_s(head: str) -> int | None:
-    if match := _TTL.search(head):
-        return int(match.group(1)) * 60 or None
-    period = _PERIOD.search(head)
-    if not period or (length := _PERIOD_S.get(period.group(1).lower())) is None:
-        return None
-    frequency = _FREQUENCY.search(head)
-    return length // max(1, int(frequency.group(1)) if frequency else 1)
-
-
-def _text(value: object) -> str:
-    return value.strip() if isinstance(value, str) else ""
+def _namespace(element: Any) -> str:
+    tag: str = element.tag
+    return tag[1:].partition("}")[0] if tag.startswith("{") else ""

@@ -13,13 +13,22 @@ class SourceKind(StrEnum):
     RSS = "rss"
     ATOM = "atom"
     RDF = "rdf"
+    JSON = "json"
+    SITEMAP = "sitemap"
+    PAGE = "page"
     FILE = "file"
     FOLDER = "folder"
+    PUSH = "push"
 
     @property
     def is_local(self) -> bool:
         """Whether it is read from this machine's disk."""
         return self in {SourceKind.FILE, SourceKind.FOLDER}
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the operator puts each article there: none of them is too old or one too many."""
+        return self.is_local or self is SourceKind.PUSH
 
 
 class DateProblem(StrEnum):
@@ -27,6 +36,13 @@ class DateProblem(StrEnum):
 
     FUTURE = "future"
     ANCIENT = "ancient"
+
+
+class Barrier(StrEnum):
+    """What a page shows instead of its article."""
+
+    PAYWALL = "paywall"
+    CONSENT = "consent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +59,10 @@ class ParsedArticle:
     """One entry as its document gives it, cleaned of encoding damage but not yet sanitised.
 
     ``url`` is absolute or ``""`` (local files). ``published_at`` is aware; where only a day is known it is
-    noon UTC of that day and ``published_is_day`` is true. ``position`` is the place in the feed, 0 first.
+    noon UTC of that day and ``published_is_day`` is true; where the time has no zone it is read as UTC and
+    ``published_has_zone`` is false. ``position`` is the place in the feed, 0 first.
+    ``marks`` are codes of what the entry rather is than news: ``shopping`` or ``stale`` (in a news sitemap).
+    ``barrier`` is set for a page that hides its article; the text is then what stands before the wall.
     """
 
     guid: str
@@ -61,6 +80,9 @@ class ParsedArticle:
     labels: tuple[str, ...] = ()
     enclosures: tuple[Enclosure, ...] = ()
     position: int = 0
+    marks: tuple[str, ...] = ()
+    published_has_zone: bool = True
+    barrier: Barrier | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +97,9 @@ class Oddity:
 class ParsedFeed:
     """A parsed document: its entries in document order and what was odd about it.
 
-    ``kind`` is the wire word (``rss atom rdf article``); ``ttl_s`` is the feed's own refresh wish, in seconds.
+    ``kind`` is the wire word: ``rss atom rdf json sitemap page article opml``. ``ttl_s`` is the feed's own refresh
+    wish, in seconds. ``hub_url`` and ``self_url`` are what a subscription by WebSub needs (W3C WebSub §4).
+    ``children`` are the sitemaps that a sitemap index lists, newest first.
     """
 
     kind: str
@@ -85,11 +109,43 @@ class ParsedFeed:
     entries: tuple[ParsedArticle, ...]
     warnings: tuple[Oddity, ...] = ()
     ttl_s: int | None = None
+    hub_url: str | None = None
+    self_url: str | None = None
+    children: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A feed in an OPML list. ``topic`` is the name of the folders it lies in, outermost first, joined by `` / ``."""
+
+    title: str
+    feed_url: str
+    home_url: str = ""
+    topic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A sitemap that an index lists, with what its server told us of it. ``url`` is absolute."""
+
+    url: str
+    etag: str | None = None
+    last_modified: str | None = None
+    body_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where articles come from. ``url`` is an absolute http(s) address or an absolute path for local kinds."""
+    """Where articles come from.
+
+    ``url`` is an absolute http(s) address, an absolute path for local kinds, and ``push:`` with a name of ours where
+    articles are added one by one.
+    ``next_poll_at`` is when it is due; before ``not_before`` nobody asks for it at all, because its server said so.
+    ``failing_since`` is the first of ``failures`` in a row; ``gone_at`` is set once its server said 410.
+    ``moved_to`` is where it has been permanently redirected on the last ``moved_seen`` polls, since ``moved_since``.
+    ``timezone`` is an IANA name for dates that say none. ``last_new_at`` is when it last showed something unseen, and
+    ``gaps`` are its habit: (day, longest pause in seconds that ended that day), oldest first (`model.health`).
+    """
 
     id: int
     kind: SourceKind
@@ -106,6 +162,19 @@ class Source:
     last_success_at: datetime | None
     item_count: int
     paused: bool
+    not_before: datetime | None = None
+    last_polled_at: datetime | None = None
+    failing_since: datetime | None = None
+    gone_at: datetime | None = None
+    moved_to: str | None = None
+    moved_since: datetime | None = None
+    moved_seen: int = 0
+    timezone: str | None = None
+    insecure_tls: bool = False
+    full_text: bool = True
+    last_new_at: datetime | None = None
+    gaps: tuple[tuple[str, float], ...] = ()
+    children: tuple[Child, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ class Verdict(StrEnum):
     TOO_OLD = "too-old"
     HIDDEN = "hidden"
     RECALLED = "recalled"
+    ALREADY_CARRIED = "already-carried"
 
 
 @dataclass(frozen=True, slots=True)

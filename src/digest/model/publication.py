@@ -39,6 +39,8 @@ class Publication:
 
     Between composing and sending editors have ``hold_s`` seconds; with ``needs_approval`` nothing goes out unless one
     of them approves it.
+    ``max_per_source`` None is a fair share, ``max_per_section`` None no limit. A story that was carried is not carried
+    again for ``story_days`` days, unless there is news of it.
     """
 
     id: int
@@ -57,6 +59,9 @@ class Publication:
     created_at: datetime
     hold_s: int = 0
     needs_approval: bool = False
+    max_per_source: int | None = None
+    max_per_section: int | None = None
+    story_days: int = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,9 @@ class NewPublication:
     template: str = "digest"
     hold_s: int = 0
     needs_approval: bool = False
+    max_per_source: int | None = None
+    max_per_section: int | None = None
+    story_days: int = 7
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,9 @@ _META_DECLARED = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([A-Za-z0-9.
 _HEADER_CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9._:-]{2,40})", re.IGNORECASE)
 _UTF8_SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _MOJIBAKE = re.compile("[\u00c2-\u00f4][\u0080-\u00bf\u0152-\u2122]")
+_C1 = re.compile("[\x80-\x84\x86-\x9f]")  # U+0085 is a line break in some documents
+_FROM_C1 = {byte: bytes([byte]).decode("cp1252", "ignore") for byte in range(0x80, 0xA0) if byte != 0x85}
+_ASCII = bytes(range(0x80))
 _SNIFF_BYTES = 2048
 _DETECT_BYTES = 200_000
 
@@ -73,7 +76,10 @@ def declared_charsets(raw: bytes, *, content_type: str = "") -> tuple[str, ...]:
 
 
 def unmojibake(text: str) -> str:
-    """``text`` with UTF-8 that was once read as Windows-1252 or Latin-1 put right; unchanged where it was not."""
+    """``text`` with UTF-8 that was once read as Windows-1252 or Latin-1 put right; unchanged where it was not.
+
+    Only as a whole: of text that mixes both, nothing says which part is meant.
+    """
     if not _MOJIBAKE.search(text):
         return text
     for encoding in ("cp1252", "latin-1"):
@@ -84,9 +90,15 @@ def unmojibake(text: str) -> str:
     return text
 
 
+def readable(text: str) -> str:
+    """`unmojibake`, and Windows-1252 characters that came through as C1 controls as what they were meant to be."""
+    text = unmojibake(text)
+    return text.translate(_FROM_C1) if _C1.search(text) else text
+
+
 def _decode_legacy(raw: bytes, declared: tuple[str, ...]) -> Decoded:
     sequences = len(_UTF8_SEQUENCE.findall(raw))
-    high = sum(byte >= 0x80 for byte in raw)
+    high = len(raw.translate(None, delete=_ASCII))
     if sequences * 2 > high - sequences * 2:
         # Mostly UTF-8 with stray bytes (cut in the middle, or one pasted paragraph): save all the rest.
         return Decoded(_strip_boms(raw.decode("utf-8", "digest-cp1252")), "utf-8", as_declared=False)

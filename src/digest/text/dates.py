@@ -2,7 +2,7 @@
 
 Order (collection.md §2.3): RFC 822 by email.utils, ISO 8601 by fromisoformat, the plain forms of articles
 ("08/20/2025", "August 20, 2025"), and only then dateparser, which costs a thousand times more and guesses.
-A date without a zone is read as UTC; a date without a time is noon UTC of that day and says so.
+A date without a zone is read as UTC, and says so; a date without a time is noon UTC of that day and says so.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ _ISO_LOOSE = re.compile(
     r"(Z|[+-]\d{2}:?\d{2}|[+-]\d{2})?)?$"
 )
 _NUMERIC = re.compile(
-    r"^(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?:,?\s+(?:at\s+)?(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([ap]\.?m\.?)?)?$",
+    r"^(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})"
+    r"(?:,?\s+(?:at\s+)?(\d{1,2})[:.](\d{2})(?::(\d{2}))?\s*([ap]\.?m\.?|Uhr)?)?$",
     re.IGNORECASE,
 )
 _WORDS_MONTH_FIRST = re.compile(
@@ -43,6 +44,8 @@ _WORDS_DAY_FIRST = re.compile(
     r"^(?:[^\W\d]{3,9}\.?,?\s+)?(\d{1,2})(?:st|nd|rd|th)?\.?\s+([A-Za-z]{3,9})\.?,?\s+(\d{4})\b(.*)$"
 )
 _TIME = re.compile(r"^[\s,|–-]*(?:at\s+)?(\d{1,2})[:.](\d{2})(?::(\d{2}))?\s*([ap]\.?m\.?)?$", re.IGNORECASE)
+_EAST_ASIAN = re.compile(r"^(\d{4}) ?[年년] ?(\d{1,2}) ?[月월] ?(\d{1,2}) ?[日일号號]?(?: ?[(（].[)）])?(.*)$")
+_EPOCH = re.compile(r"1\d{9}(?:\d{3})?")  # 2001 to 2033
 _HAS_TIME = re.compile(r"\d{1,2}\s*[:hH.]\s*\d{2}(?!\d)|\d\s*[ap]\.?m\b|\d\s*Uhr", re.IGNORECASE)
 _HALF_DAY = re.compile(r"\d\s*[ap]\.?m\b", re.IGNORECASE)  # email.utils ignores it: 8 pm would be 8 am
 _HAS_YEAR_AND_DAY = re.compile(r"(?=.*(?<!\d)\d{4}(?!\d))(?=.*(?<!\d)\d{1,2}(?!\d))")
@@ -51,28 +54,44 @@ _ENGLISH_MONTHS = [name[:3].title() for name in _MONTH_NAMES.split()]
 _MONTHS = {name[:3]: number for number, name in enumerate(_MONTH_NAMES.split(), start=1)}
 _MONTH_WORDS = frozenset(_MONTH_NAMES.split()) | frozenset(_MONTHS) | {"sept"}
 _FOREIGN_MONTH_NAMES = """
-janv janvier januar januari jän jänner ene enero gen gennaio janeiro stycznia января янв
-fév févr février februar februari febrero febbraio fev fevereiro lutego февраля фев
-mars mär märz mrz maart mrt marzo março marca марта мар
-avr avril abr abril aprile kwietnia апреля апр
-mai mei mayo mag maggio maio maj maja мая май
-juin juni junio giu giugno junho czerwca июня июн
-juil juillet juli julio lug luglio julho lipca июля июл
-août aout augustus augusti ago agosto sierpnia августа авг
-septembre septiembre set settembre setembro września сентября сен
-octobre okt oktober oct octubre ott ottobre out outubro października октября окт
-novembre noviembre novembro listopada ноября ноя
-déc décembre dez dezember des desember dic diciembre dicembre dezembro grudnia декабря дек
+janv janvier januar januari jän jänner ene enero gen gennaio janeiro stycznia sty января янв ιαν ιανουαρίου ledna led
+fév févr février februar februari febrero febbraio fev fevereiro lutego lut февраля фев φεβ φεβρουαρίου února úno
+mars mär märz mrz maart mrt marzo março marca марта мар μαρ μαρτίου března bře
+avr avril abr abril aprile kwietnia kwi апреля апр απρ απριλίου dubna dub
+mai mei mayo mag maggio maio maj maja мая май μαΐ μαϊ μάι μαι μαΐου května kvě
+juin juni junio giu giugno junho czerwca cze июня июн ιουν ιούν ιουνίου června čvn
+juil juillet juli julio lug luglio julho lipca lip июля июл ιουλ ιούλ ιουλίου července čvc
+août aout augustus augusti ago agosto sierpnia sie августа авг αυγ αύγ αυγούστου srpna srp
+septembre septiembre set settembre setembro września wrz сентября сен σεπ σεπτεμβρίου září zář
+octobre okt oktober oct octubre ott ottobre out outubro października paź октября окт οκτ οκτωβρίου října říj
+novembre noviembre novembro listopada lis ноября ноя νοε νοεμβρίου listopadu
+déc décembre dez dezember des desember dic diciembre dicembre dezembro grudnia gru декабря дек δεκ δεκεμβρίου prosince
+"""
+_MORE_MONTH_NAMES = """
+ocak oca ianuarie ian tammi tammikuuta січня
+şubat şub februarie helmi helmikuuta лютого
+mart martie maalis maaliskuuta березня
+nisan nis huhti huhtikuuta квітня
+mayıs touko toukokuuta травня
+haziran haz iunie iun kesä kesäkuuta червня
+temmuz tem iulie iul heinä heinäkuuta липня
+ağustos ağu elo elokuuta agu agt серпня
+eylül eyl septembrie syys syyskuuta вересня
+ekim eki octombrie loka lokakuuta жовтня
+kasım kas noiembrie marras marraskuuta листопада
+aralık ara decembrie joulu joulukuuta грудня
 """
 _FOREIGN_MONTHS = {
     name: number
-    for number, names in enumerate(_FOREIGN_MONTH_NAMES.strip().split("\n"), start=1)
+    for names_by_month in (_MORE_MONTH_NAMES, _FOREIGN_MONTH_NAMES)
+    for number, names in enumerate(names_by_month.strip().split("\n"), start=1)
     for name in names.split()
 }
 _FOREIGN = re.compile(
     r"^(?:[^\W\d]{2,12}(?:-feira)?\.?,?\s+(?:den\s+)?)?(\d{1,2})(?:\.|er|º)?[\s-]+(?:de\s+)?"
     r"([^\W\d]{3,12})\.?,?[\s-]+(?:de\s+|del\s+)?(\d{4})\b(.*)$"
 )
+_ENDS_WITH_TIME = re.compile(r"\d:\d\d(?:[:.]\d+)*$")
 _LAST_RESORT_NAMES = "en fr de es it pt nl pl ru uk cs hu ro tr sv da nb fi el bg ja zh ko ar he vi id"
 _LAST_RESORT_LANGUAGES = _LAST_RESORT_NAMES.split()  # all of dateparser's would take 5 s to load
 _MONTH_FIRST_LOCALES = frozenset({"en", "en-us", "en-ph", "es-us"})
@@ -80,22 +99,83 @@ _MONTH_FIRST_LOCALES = frozenset({"en", "en-us", "en-ph", "es-us"})
 
 @dataclass(frozen=True, slots=True)
 class ParsedDate:
-    """An aware UTC instant; ``is_day`` when only the day was given, and ``at`` is its noon."""
+    """An aware UTC instant; ``is_day`` when only the day was given, and ``at`` is its noon.
+
+    ``has_zone`` is false where a time was given without a zone and was read as UTC.
+    """
 
     at: datetime
     is_day: bool
+    has_zone: bool = True
 
 
 def parse(text: str, *, language: str | None = None) -> ParsedDate | None:
     """The instant that ``text`` names, or None. ``language`` (BCP 47) helps with month names and 03/04/2025."""
-    text = re.sub(r"\s+", " ", text).strip()
-    if not text or len(text) > _MAX_CHARS:
+    text = _squeezed(text)
+    if not text:
+        return None
+    return parse_plain(text, language=language) or _epoch(text) or _last_resort(text, language)
+
+
+class DateReader:
+    """Reads the dates of one document: guessing, a thousand times as dear as reading, only so often.
+
+    Without that limit, a document of 15 MB full of words that might be dates would take minutes.
+    """
+
+    def __init__(self, language: str | None = None, *, guesses: int = 100) -> None:
+        self.language = language
+        self._guesses_left = guesses
+
+    def read(self, text: str) -> ParsedDate | None:
+        """The instant that ``text`` names, or None."""
+        if not text:
+            return None
+        if found := parse_plain(text, language=self.language):
+            return found
+        if not self._guesses_left:
+            return None
+        self._guesses_left -= 1
+        return parse(text, language=self.language)
+
+
+def parse_plain(text: str, *, language: str | None = None) -> ParsedDate | None:
+    """`parse` without its last resort: for texts that are most often no dates, where a guess costs and misleads."""
+    text = _squeezed(text)
+    if not text:
         return None
     bare, zone = _split_zone(_anglicise(text))
     for attempt in (_rfc822, _iso, _iso_loose):
         if found := attempt(bare, zone):
             return found
-    return _numeric(bare, zone, language) or _in_words(bare, zone) or _last_resort(text, language)
+    return _numeric(bare, zone, language) or _in_words(bare, zone) or _east_asian(bare, zone)
+
+
+def _east_asian(text: str, zone: timezone | None) -> ParsedDate | None:
+    """Chinese, Japanese and Korean dates: "2025年8月20日 14:34"."""
+    match = _EAST_ASIAN.match(text)
+    if match is None:
+        return None
+    year, month, day = (int(match[at]) for at in (1, 2, 3))
+    if not match[4].strip():
+        return _day(year, month, day)
+    clock = _TIME.match(match[4])
+    return _instant(year, month, day, int(clock[1]), int(clock[2]), int(clock[3] or 0), zone=zone) if clock else None
+
+
+def _epoch(text: str) -> ParsedDate | None:
+    """Seconds since 1970, or milliseconds, as some programs write them into feeds."""
+    if not _EPOCH.fullmatch(text):
+        return None
+    return _plausible(datetime.fromtimestamp(int(text[:10]), UTC))
+
+
+def _squeezed(text: str) -> str:
+    """On one line; ``""`` for what is too long to be a date."""
+    if len(text) > 10 * _MAX_CHARS:
+        return ""
+    text = " ".join(text.split())
+    return text if len(text) <= _MAX_CHARS else ""
 
 
 def from_day(day: date) -> ParsedDate:
@@ -143,8 +223,9 @@ def _rfc822(text: str, zone: timezone | None) -> ParsedDate | None:
     year, month, day, hour, minute, second = fields[:6]
     if not _HAS_TIME.search(text):
         return _day(year, month, day)
-    offset = zone or (timezone(timedelta(seconds=fields[9])) if fields[9] and abs(fields[9]) < 86400 else UTC)
-    return _instant(year, month, day, hour, minute, second, zone=offset)
+    if zone is None and not _ENDS_WITH_TIME.search(text):
+        zone = timezone(timedelta(seconds=fields[9])) if fields[9] and abs(fields[9]) < 86400 else UTC
+    return _instant(year, month, day, hour, minute, second, zone=zone)
 
 
 def _iso(text: str, zone: timezone | None) -> ParsedDate | None:
@@ -157,9 +238,10 @@ def _iso(text: str, zone: timezone | None) -> ParsedDate | None:
         return None
     if len(text) <= 10 and ":" not in text and "T" not in text:
         return _day(instant.year, instant.month, instant.day)
+    has_zone = instant.tzinfo is not None or zone is not None
     if instant.tzinfo is None:
         instant = instant.replace(tzinfo=zone or UTC)
-    return _plausible(instant)
+    return _plausible(instant, has_zone=has_zone)
 
 
 def _iso_loose(text: str, zone: timezone | None) -> ParsedDate | None:
@@ -170,7 +252,9 @@ def _iso_loose(text: str, zone: timezone | None) -> ParsedDate | None:
     if match.group(4) is None:
         return _day(year, month, day)
     offset = match.group(7)
-    if offset and offset != "Z":
+    if offset == "Z":
+        zone = UTC
+    elif offset:
         sign = -1 if offset[0] == "-" else 1
         digits = offset[1:].replace(":", "").ljust(4, "0")
         zone = timezone(sign * timedelta(hours=int(digits[:2]), minutes=int(digits[2:])))
@@ -247,7 +331,7 @@ def _last_resort(text: str, language: str | None) -> ParsedDate | None:
 
 
 def _hour(hour: int, half: str | None) -> int:
-    if not half:
+    if not half or half[0] not in "aApP":  # "Uhr" counts to 24
         return hour
     return hour % 12 + (12 if half[0] in "pP" else 0)
 
@@ -270,10 +354,10 @@ def _instant(  # noqa: PLR0917 - the parts of a date are read in their own order
         instant = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=zone or UTC) + extra
     except ValueError:
         return None
-    return _plausible(instant)
+    return _plausible(instant, has_zone=zone is not None)
 
 
-def _plausible(instant: datetime) -> ParsedDate | None:
+def _plausible(instant: datetime, *, has_zone: bool = True) -> ParsedDate | None:
     if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
         return None
-    return ParsedDate(instant.astimezone(UTC), is_day=False)
+    return ParsedDate(instant.astimezone(UTC), is_day=False, has_zone=has_zone)
