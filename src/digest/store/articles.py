@@ -312,3 +312,12 @@ def _article(row: Row[Any], sources: tuple[int, ...]) -> Article:
         is_rerun=row.is_rerun,
         sources=(first, *(one for one in sources if one != first)),
     )
+
+
+def enrich(tx: Tx, article_id: int, new: NewArticle) -> None:
+    """Give an article the text of its own page, and a date if it had none. No update: its publisher changed nothing."""
+    statement = update(article).where(article.c.id == article_id)
+    tx.connection.execute(statement.values(**_content(new)))
+    if new.published_at is not None:
+        dated = {"published_at": new.published_at, "published_is_day": new.published_is_day}
+        tx.connection.execute(statement.where(article.c.published_at.is_(None)).values(**dated))

@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from digest.model.article import Editing
 from digest.store.engine import Tx
+from digest.store.ledger_tables import editing
 from digest.store.publications import insert_or_ignore
-from digest.store.tables import editing
 
 
 def of_publication(tx: Tx, publication_id: int) -> dict[int, Editing]:

@@ -17,8 +17,9 @@ from sqlalchemy import Row, Select, select
 
 from digest.model.article import NewArticle
 from digest.store.engine import Tx
+from digest.store.ledger_tables import article_key
 from digest.store.publications import insert_or_ignore
-from digest.store.tables import article, article_key
+from digest.store.tables import article
 
 _AT_ONCE = 500
 #: So far apart in time, a known id with another title and another address is an id that was used again.

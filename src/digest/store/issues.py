@@ -6,7 +6,7 @@ Any number of clocks may call `open_period`: the unique key lets one insert win.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -291,8 +291,10 @@ def verdicts_on(tx: Tx, article_id: int) -> list[tuple[Issue, Candidate]]:
     return [(_issue(row), _candidate(row)) for row in tx.connection.execute(query)]
 
 
-def judged_elsewhere(tx: Tx, issue_: Issue, article_ids: Sequence[int]) -> set[int]:
-    """Those of the articles on which another live issue of the same cadence has a verdict: never twice (F19).
+def judged_elsewhere(
+    tx: Tx, issue_: Issue, article_ids: Sequence[int], *, verdicts: Collection[Verdict] = tuple(Verdict)
+) -> set[int]:
+    """Those of the articles on which another live issue of the same cadence has such a verdict: never twice (F19).
 
     A skipped, failed or cancelled issue keeps nothing from rolling over.
     """
@@ -306,6 +308,7 @@ def judged_elsewhere(tx: Tx, issue_: Issue, article_ids: Sequence[int]) -> set[i
             issue.c.id != issue_.id,
             issue.c.state.not_in(gone),
             issue_candidate.c.article_id.in_(article_ids),
+            issue_candidate.c.verdict.in_([one.value for one in verdicts]),
         )
     )
     return set(tx.connection.execute(query).scalars())

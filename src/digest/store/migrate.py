@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, inspect, text
 
 import digest
+import digest.store.fetch_tables
+import digest.store.ledger_tables
 from digest.model.errors import SchemaMismatch, StoreUnavailable
 from digest.store.engine import Store
 from digest.store.tables import metadata
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
 #: The schema version this code is written for; a test compares it with the newest migration.
-HEAD = "0006"
+HEAD = "0009"
 
 #: Serialises migrations of several processes on PostgreSQL (any constant of our own will do).
 _ADVISORY_LOCK = 0x6469_6765_7374

@@ -42,6 +42,9 @@ def add(tx: Tx, new: NewPublication, *, now: datetime) -> Publication:
                 hold_s=new.hold_s,
                 needs_approval=new.needs_approval,
                 created_at=now,
+                max_per_source=new.max_per_source,
+                max_per_section=new.max_per_section,
+                story_days=new.story_days,
             )
             .returning(publication.c.id)
         ).scalar_one()

@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     String,
@@ -27,6 +28,7 @@ from sqlalchemy import (
 )
 
 from digest.model.delivery import DeliveryState
+from digest.model.image import ImageSize
 from digest.model.issue import IssueState
 from digest.model.mailbox import Hindrance, SuppressReason
 from digest.model.notice import NoticeKind
@@ -44,7 +46,7 @@ metadata = MetaData(
 )
 
 
-_Closed = type[IssueState | DeliveryState | SubscriptionState | NoticeKind | SuppressReason | Hindrance]
+_Closed = type[IssueState | DeliveryState | SubscriptionState | NoticeKind | SuppressReason | Hindrance | ImageSize]
 
 
 def _one_of(column: str, values: _Closed) -> CheckConstraint:
@@ -76,6 +78,9 @@ publication = Table(
     Column("created_at", Instant, nullable=False),
     Column("hold_s", Integer, nullable=False, server_default="0"),  # between composing and sending, for editors
     Column("needs_approval", Boolean, nullable=False, server_default=text("false")),
+    Column("max_per_source", Integer),  # none: a fair share
+    Column("max_per_section", Integer),  # none: no limit
+    Column("story_days", Integer, nullable=False, server_default="7"),  # so long a carried story is not carried again
 )
 
 cadence = Table(
@@ -119,6 +124,19 @@ source = Table(
     Column("item_count", Integer, nullable=False, server_default="0"),
     Column("paused", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", Instant, nullable=False),
+    Column("not_before", Instant),  # a floor: nobody asks before, not even `--all` (F3, F4)
+    Column("last_polled_at", Instant),
+    Column("failing_since", Instant),
+    Column("gone_at", Instant),
+    Column("moved_to", Text),  # permanent redirects are believed when they stay (F6)
+    Column("moved_since", Instant),
+    Column("moved_seen", Integer, nullable=False, server_default="0"),
+    Column("timezone", Text),
+    Column("insecure_tls", Boolean, nullable=False, server_default=text("false")),
+    Column("full_text", Boolean, nullable=False, server_default=text("true")),
+    Column("last_new_at", Instant),
+    Column("gaps", JSON(none_as_null=True)),  # its habit: model/health.py
+    Column("children", JSON(none_as_null=True)),  # sitemaps of an index, with their validators
     UniqueConstraint("kind", "url"),
 )
 
@@ -164,30 +182,6 @@ article = Table(
     Column("is_rerun", Boolean, nullable=False, server_default=text("false")),  # old when it first came (F17)
     Index(None, "url_hash"),
     Index(None, "first_seen_at"),
-)
-
-#: Everything an article is known by: the rungs of the identity ladder (F16), each hashed with its scope.
-article_key = Table(
-    "article_key",
-    metadata,
-    Column("hash", String(64), primary_key=True),
-    Column("article_id", ForeignKey("article.id", ondelete="CASCADE"), nullable=False),
-    Index(None, "article_id"),
-)
-
-#: What an editor of a publication decided about an article, for its next issues.
-editing = Table(
-    "editing",
-    metadata,
-    Column("publication_id", ForeignKey("publication.id", ondelete="CASCADE"), nullable=False),
-    Column("article_id", ForeignKey("article.id", ondelete="CASCADE"), nullable=False),
-    Column("pin", Integer),  # 0 is the first place
-    Column("is_hidden", Boolean, nullable=False, server_default=text("false")),
-    Column("is_recalled", Boolean, nullable=False, server_default=text("false")),
-    Column("teaser", Text),
-    Column("changed_at", Instant, nullable=False),
-    PrimaryKeyConstraint("publication_id", "article_id"),
-    Index(None, "article_id"),
 )
 
 sighting = Table(
@@ -301,6 +295,8 @@ issue_item = Table(
     UniqueConstraint("issue_id", "position"),
     Index(None, "article_id"),
 )
+
+# Stories: which articles tell one event, and what it takes to tell (curate.stories).
 
 rendition = Table(
     "rendition",
@@ -472,4 +468,26 @@ pace = Table(
     Column("troubles", JSON, nullable=False),  # instants: a provider's refusals, or a relay's failures in a row
     Column("troubled_at", Instant, nullable=False),
     Column("said", Text, nullable=False),
+)
+
+image = Table(
+    "image",
+    metadata,
+    Column("hash", String(64), primary_key=True),  # hex SHA-256 of the content: its address, for good
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("content", LargeBinary, nullable=False),  # a JPEG; last, so that a row's head stays near
+)
+
+article_image = Table(
+    "article_image",
+    metadata,
+    Column("article_id", ForeignKey("article.id", ondelete="CASCADE"), nullable=False),
+    Column("size", String(8), nullable=False),
+    Column("image_hash", ForeignKey("image.hash"), nullable=False),
+    Column("source_url", Text, nullable=False),  # the publisher's, so that a changed one is copied again
+    PrimaryKeyConstraint("article_id", "size"),
+    _one_of("size", ImageSize),
+    Index(None, "image_hash"),
 )
