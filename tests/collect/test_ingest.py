@@ -148,3 +148,34 @@ def test_an_entry_without_a_title_is_named_by_its_first_words():
 
 def test_an_entry_without_anything_is_left_out():
     assert _prepare(rss(rss_item(1, title="", description=""))) == []
+
+
+_GERMAN = "Der Stadtrat hat am Dienstag beschlossen, das alte Hafenbad im nächsten Frühjahr wieder zu öffnen. " * 3
+
+
+@pytest.mark.parametrize(
+    ("claimed", "text", "stored"),
+    [
+        ("en-US", _GERMAN, "de"),
+        ("", _GERMAN, "de"),
+        ("de-AT", _GERMAN, "de-AT"),
+        ("en-US", "Der Hafen", "en-US"),
+        ("", "Hafen", None),
+    ],
+)
+def test_the_words_tell_the_language_and_the_feed_only_where_they_are_few(claimed: str, text: str, stored: str | None):
+    said = f"<dc:language xmlns:dc='http://purl.org/dc/elements/1.1/'>{claimed}</dc:language>" if claimed else ""
+    item = rss_item(1, title="Hafen", description=text).replace("</item>", f"{said}</item>")
+
+    (article,) = _prepare(rss(item))
+
+    assert article.language == stored
+
+
+def test_a_summary_helps_to_tell_the_language_of_a_short_text():
+    item = rss_item(1, title="Hafen", description=_GERMAN[:99]).replace(
+        "</item>",
+        "<content:encoded xmlns:content='http://purl.org/rss/1.0/modules/content/'>Hafenbad</content:encoded></item>",
+    )
+
+    assert _prepare(rss(item))[0].language == "de"

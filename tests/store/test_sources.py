@@ -126,8 +126,9 @@ def test_due_are_sources_whose_time_has_come_and_that_are_not_paused(store: Stor
 def test_success_and_failure_are_remembered(store: Store):
     with store.write() as tx:
         source = _source(tx)
-        sources.record_failure(tx, source.id, error="answered 500", next_poll_at=_NOW + _HOUR)
-        sources.record_failure(tx, source.id, error="answered 502", next_poll_at=_NOW + 2 * _HOUR)
+        sources.record_failure(tx, source.id, at=_NOW, error="answered 500", next_poll_at=_NOW + _HOUR)
+        later = _NOW + _HOUR
+        sources.record_failure(tx, source.id, at=later, error="answered 502", next_poll_at=_NOW + 2 * _HOUR)
         failed = sources.get(tx, source.id)
         sources.record_success(
             tx, source.id, at=_NOW, next_poll_at=_NOW, etag='W/"x"', last_modified=None, body_hash="h", item_count=3
@@ -136,6 +137,7 @@ def test_success_and_failure_are_remembered(store: Store):
         after = sources.get(tx, source.id)
 
     assert (failed.failures, failed.last_error, failed.next_poll_at) == (2, "answered 502", _NOW + 2 * _HOUR)
+    assert (failed.failing_since, failed.last_polled_at, after.failing_since) == (_NOW, _NOW + _HOUR, None)
     assert (after.failures, after.last_error, after.last_success_at) == (0, None, _NOW + _HOUR)
     assert (after.etag, after.body_hash, after.item_count) == ('W/"x"', "h", 3)
 

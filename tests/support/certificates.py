@@ -13,8 +13,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 
-def make_certificate(folder: Path, *, host: str = "127.0.0.1") -> tuple[Path, Path]:
-    """A self-signed certificate for ``host`` and its key, valid for a day. Gives (certificate, key)."""
+def make_certificate(
+    folder: Path, *, host: str = "127.0.0.1", valid_for: timedelta = timedelta(days=1)
+) -> tuple[Path, Path]:
+    """A self-signed certificate for ``host`` and its key, valid for a day. Gives (certificate, key).
+
+    With ``valid_for`` below zero it ran out so long ago.
+    """
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sink")])
     alternative = x509.IPAddress(ip_address(host)) if host[0].isdigit() else x509.DNSName(host)
@@ -25,8 +30,8 @@ def make_certificate(folder: Path, *, host: str = "127.0.0.1") -> tuple[Path, Pa
         .issuer_name(name)
         .public_key(private.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))  # clocks of two processes may differ
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now + min(valid_for, timedelta()) - timedelta(hours=1))  # clocks of two processes may differ
+        .not_valid_after(now + valid_for)
         .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(private, SHA256())

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urljoin
 
 from digest import feeds
-from digest.collect.fetch import Fetched, Fetcher, read_files
-from digest.collect.refresh import parse_files
+from digest.collect import children
+from digest.collect.fetch import Fetched, Fetcher
+from digest.collect.local import parse_files, read_files
 from digest.config.settings import Settings
-from digest.feeds import repair
+from digest.feeds import detect, discovery, repair
+from digest.feeds.detect import Document
 from digest.feeds.localfile import SUFFIXES
 from digest.model.article import ParsedFeed, Source, SourceKind
 from digest.model.errors import BadInput, FeedMalformed, SourceUnreachable
@@ -23,6 +27,8 @@ from digest.store import sources
 from digest.store.engine import Store
 from digest.text import url as urls
 from digest.text.sanitise import clean_line
+
+MAX_TRIES = 10  # addresses that adding a source guesses at, one after the other
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 _LOOKS_LIKE_HOST = re.compile(r"^(?:[\w-]+\.)+[a-z]{2,24}(?:/|$)", re.IGNORECASE)
@@ -47,21 +53,31 @@ class Added:
     note: str = ""
 
 
-async def check(address: str, *, settings: Settings, now: datetime, base: str | None = None) -> ParsedFeed:
-    """Read a feed address, file or folder and say what is in it; keeps nothing.
+async def check(
+    address: str, *, settings: Settings, now: datetime, base: str | None = None, as_article: bool = False
+) -> ParsedFeed:
+    """Read an address, file or folder and say what is in it, of any kind; keeps nothing.
 
-    A file with another ending than an article's is read as a saved feed, its relative links against ``base``.
-    Raises BadInput, SourceUnreachable or FeedMalformed (for a web page: naming the feeds it names).
+    Relative links of a file are read against ``base``. ``as_article``: a web page is read as one article, whatever
+    else it lists. Raises BadInput, SourceUnreachable or FeedMalformed.
     """
     kind, location = locate(address)
     if kind is None:
         async with Fetcher(settings.collect, base_url=settings.site.base_url) as fetcher:
-            return await asyncio.to_thread(_parse, await fetcher.get(location), now)
+            fetched = await fetcher.get(location)
+        return await asyncio.to_thread(
+            feeds.examine,
+            fetched.body or b"",
+            url=fetched.url,
+            content_type=fetched.content_type,
+            fetched_at=now,
+            as_article=as_article,
+        )
     path = Path(location)
-    if kind is SourceKind.FILE and path.suffix.lower() not in SUFFIXES:
-        ((_name, raw),) = await asyncio.to_thread(read_files, path, max_bytes=settings.collect.max_bytes)
-        return await asyncio.to_thread(feeds.parse, raw, url=base or "", fetched_at=now)
-    return await asyncio.to_thread(_read_local, path, settings)
+    if kind is SourceKind.FOLDER:
+        return await asyncio.to_thread(_read_local, path, settings)
+    ((name, raw),) = await asyncio.to_thread(read_files, path, max_bytes=settings.collect.max_bytes)
+    return await asyncio.to_thread(feeds.examine, raw, url=base or "", fetched_at=now, name=name, as_article=as_article)
 
 
 async def add_source(
@@ -85,7 +101,10 @@ async def add_source(
 
 
 async def find(address: str, *, settings: Settings, now: datetime) -> Found:
-    """Where an address leads: itself, or the one feed that its page names."""
+    """Where an address leads: itself, the one feed its page names, a feed or news sitemap of its site, or its list.
+
+    Raises as `check` does; FeedMalformed also for a page that names several feeds, with their addresses.
+    """
     kind, location = locate(address)
     if kind is not None:
         feed = await asyncio.to_thread(_read_local, Path(location), settings)
@@ -94,20 +113,88 @@ async def find(address: str, *, settings: Settings, now: datetime) -> Found:
         fetched = await fetcher.get(location)
         try:
             feed = await asyncio.to_thread(_parse, fetched, now)
-        except FeedMalformed:
-            named = await asyncio.to_thread(_named_feeds, fetched)
-            if not named:
+        except FeedMalformed as error:
+            text = await asyncio.to_thread(_page_text, fetched)
+            if text is None:
                 raise
-            if len(named) > 1:
-                raise FeedMalformed(
-                    f"{location} is a web page that names {len(named)} feeds",
-                    hint=f"add one of them: {', '.join(named)}",
-                ) from None
-            feed = await asyncio.to_thread(_parse, await fetcher.get(named[0]), now)
-            return Found(
-                named[0], SourceKind(feed.kind), feed, note=f"{location} is a web page; using its feed {named[0]}"
-            )
+            return await _find_from_page(fetcher, fetched, text, error=error, now=now)
+        feed = await _with_newest(fetcher, feed, now=now)
     return Found(location, SourceKind(feed.kind), feed)
+
+
+async def _find_from_page(
+    fetcher: Fetcher, fetched: Fetched, page: str, *, error: FeedMalformed, now: datetime
+) -> Found:
+    named = await asyncio.to_thread(discovery.named, page, fetched.url)
+    if len(named) > 1:
+        raise FeedMalformed(
+            f"{fetched.url} is a web page that names {len(named)} feeds",
+            hint=f"add one of them: {', '.join(named)}",
+        )
+    if named:
+        feed = await asyncio.to_thread(_parse, await fetcher.get(named[0]), now)
+        return Found(
+            named[0], SourceKind(feed.kind), feed, note=f"{fetched.url} is a web page; using its feed {named[0]}"
+        )
+    candidates = await asyncio.to_thread(discovery.candidates, page, fetched.url)
+    if found := await _first_feed(fetcher, candidates[:MAX_TRIES], now=now):
+        return replace(found, note=f"{fetched.url} is a web page; found its feed {found.url}")
+    try:
+        feed = await asyncio.to_thread(_parse, fetched, now, is_page=True)
+    except FeedMalformed:
+        if found := await _news_sitemap(fetcher, fetched.url, now=now):
+            return replace(found, note=f"{fetched.url} is a web page; found its news sitemap {found.url}")
+        raise error from None
+    return Found(fetched.url, SourceKind.PAGE, feed, note="no feed found: reading the list of articles on the page")
+
+
+async def _with_newest(fetcher: Fetcher, feed: ParsedFeed, *, now: datetime) -> ParsedFeed:
+    """An index of sitemaps with what its newest one says: an index alone has neither a name nor articles."""
+    if feed.entries or not feed.children:
+        return feed
+    failure: SourceUnreachable | FeedMalformed | None = None
+    for child in feed.children[: children.MAX_CHILDREN]:
+        try:
+            newest = await asyncio.to_thread(_parse, await fetcher.get(child), now)
+        except (SourceUnreachable, FeedMalformed) as error:
+            failure = failure or error
+            continue
+        return _named_as(feed, newest)
+    raise failure or FeedMalformed("the sitemap index lists nothing", hint="add one of the site's sitemaps")
+
+
+def _named_as(feed: ParsedFeed, newest: ParsedFeed) -> ParsedFeed:
+    return replace(
+        feed,
+        title=feed.title or newest.title,
+        home_url=feed.home_url or newest.home_url,
+        language=feed.language or newest.language,
+        entries=newest.entries,
+    )
+
+
+async def _first_feed(fetcher: Fetcher, candidates: Iterable[str], *, now: datetime) -> Found | None:
+    """The first of these addresses that is a feed with articles in it; the others are only guesses."""
+    for candidate in candidates:
+        try:
+            feed = await asyncio.to_thread(_parse, await fetcher.get(candidate), now)
+            feed = await _with_newest(fetcher, feed, now=now)
+        except (SourceUnreachable, FeedMalformed):
+            continue
+        if any(entry.title for entry in feed.entries):
+            return Found(candidate, SourceKind(feed.kind), feed)
+    return None
+
+
+async def _news_sitemap(fetcher: Fetcher, url: str, *, now: datetime) -> Found | None:
+    """A sitemap with headlines that the site's robots.txt names."""
+    robots_url = urljoin(url, "/robots.txt")
+    try:
+        fetched = await fetcher.get(robots_url)
+    except SourceUnreachable:
+        return None
+    robots = (fetched.body or b"").decode("utf-8", "replace")
+    return await _first_feed(fetcher, discovery.sitemaps(robots, robots_url)[:MAX_TRIES], now=now)
 
 
 def locate(address: str) -> tuple[SourceKind | None, str]:
@@ -132,13 +219,16 @@ def locate(address: str) -> tuple[SourceKind | None, str]:
     raise SourceUnreachable(f"there is no file or folder {path}", hint="check the path")
 
 
-def _parse(fetched: Fetched, now: datetime) -> ParsedFeed:
-    return feeds.parse(fetched.body or b"", url=fetched.url, content_type=fetched.content_type, fetched_at=now)
+def _parse(fetched: Fetched, now: datetime, *, is_page: bool = False) -> ParsedFeed:
+    return feeds.parse(
+        fetched.body or b"", url=fetched.url, content_type=fetched.content_type, fetched_at=now, is_page=is_page
+    )
 
 
-def _named_feeds(fetched: Fetched) -> tuple[str, ...]:
+def _page_text(fetched: Fetched) -> str | None:
+    """The text of a web page; None for another document."""
     text, _odd = repair.decode(fetched.body or b"", content_type=fetched.content_type)
-    return feeds.discover(text, fetched.url)
+    return text if detect.sniff(text).document is Document.WEB_PAGE else None
 
 
 def _read_local(path: Path, settings: Settings) -> ParsedFeed:

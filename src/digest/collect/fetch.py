@@ -1,59 +1,82 @@
-"""Fetching a document: over HTTP politely and within limits, or from this machine's disk.
+"""Fetching a document over HTTP: politely, within limits, and not from where we must not.
 
-Nothing here raises anything but `SourceUnreachable`, in words an operator understands. Validators are kept and
-sent back byte for byte (RFC 9110 §13): normalising them is how pollers get themselves blocked.
+Nothing here raises anything but `FetchFailed` (a SourceUnreachable), in words an operator understands. Validators are
+kept and sent back byte for byte (RFC 9110 §13): normalising them is how pollers get themselves blocked. Redirects are
+followed here and not by the library, so that every hop is checked, waits for its own host's turn and takes no
+credentials along.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 import ssl
-from collections import defaultdict
-from dataclasses import dataclass
-from http import HTTPStatus
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import urljoin, urlsplit
 
 import aiohttp
+import structlog
+from aiohttp.abc import AbstractResolver
 
 from digest import __version__
-from digest.collect import guard
-from digest.config.settings import CollectSettings
-from digest.feeds.localfile import SUFFIXES
-from digest.model.errors import SourceUnreachable
-
-MAX_REDIRECTS = 5
-MAX_FILES = 2000
+from digest.collect import schedule
+from digest.collect.guard import Guard, is_public
+from digest.collect.hosts import Hosts
+from digest.collect.journey import Journey
+from digest.collect.robots import PRODUCT, Answer, Robots
+from digest.collect.troubles import FetchFailed, Trouble, bad_status, explain, host_key, host_of, too_slow
+from digest.collect.unpack import TooLarge, Undecodable, Unpacker
+from digest.config.collecting import CollectSettings
+from digest.model.errors import ConfigInvalid
 
 _CONNECT_S = 5.0
-_CHUNK_BYTES = 64 * 1024
-_ACCEPT = (
-    "application/rss+xml, application/atom+xml, application/rdf+xml, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.5"
+_FIRST_BYTE_S = 10.0
+#: Longer than the pause between two pages; but a thousand idle connections would be more than a process may have.
+_KEEP_ALIVE_S = 5.0
+_PIECE_BYTES = 64 * 1024
+_ROBOTS_BYTES = 512 * 1024
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PERMANENT = frozenset({301, 308})
+_ACCEPT_FEED = (
+    "application/rss+xml, application/atom+xml, application/feed+json, application/rdf+xml, application/xml;q=0.9, "
+    "text/xml;q=0.9, */*;q=0.5"
 )
-_MAX_AGE = re.compile(r"\bmax-age\s*=\s*\"?(\d{1,9})")
-_STATUS_HINTS = {
-    401: "the address needs a login; use a public one",
-    403: "the site refuses automatic readers; ask the publisher, or use another feed",
-    404: "check the address; the feed may have moved",
-    410: "the publisher took it down for good; remove the source",
-    429: "the site asks to come less often; it will be tried again later",
-}
+_ACCEPT_PAGE = "text/html, application/xhtml+xml, */*;q=0.5"
+
+_log = structlog.get_logger()
+
+
+class Purpose(StrEnum):
+    """What a document is fetched for. ``page``: robots.txt is obeyed and pages of a host are a pause apart."""
+
+    FEED = "feed"
+    PAGE = "page"
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A fetched document. ``body`` is None when it has not changed since the validators were given."""
+    """A fetched document. ``body`` is None when it has not changed since the validators were given.
+
+    ``url`` is where it came from in the end; ``moved_to`` is where permanent redirects lead, before the first
+    temporary one. ``fresh_for`` is how long the server says it stays true; ``links`` are the Link headers' targets
+    by relation, absolute. ``wire_bytes`` counts the body as it came.
+    """
 
     url: str
     body: bytes | None
     content_type: str = ""
     etag: str | None = None
     last_modified: str | None = None
-    max_age_s: int | None = None
+    fresh_for: timedelta | None = None
+    moved_to: str | None = None
+    links: Mapping[str, str] = field(default_factory=dict)
+    wire_bytes: int = 0
 
     @property
     def body_hash(self) -> str | None:
@@ -61,22 +84,57 @@ class Fetched:
         return hashlib.sha256(self.body).hexdigest() if self.body is not None else None
 
 
-class Fetcher:
-    """An HTTP client for one collecting run. Enter it with ``async with``."""
+def utc_now() -> datetime:
+    """This machine's clock."""
+    return datetime.now(UTC)
 
-    def __init__(self, settings: CollectSettings, *, base_url: str) -> None:
+
+class Fetcher:
+    """An HTTP client for one collecting run. Enter it with ``async with``.
+
+    ``hosts`` is what hosts told us (in memory only, without it); ``resolver`` takes the place of the system's DNS;
+    ``clock`` is what holds and robots.txt are measured by.
+    """
+
+    def __init__(
+        self,
+        settings: CollectSettings,
+        *,
+        base_url: str,
+        hosts: Hosts | None = None,
+        resolver: AbstractResolver | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._settings = settings
-        self._user_agent = f"Digest/{__version__} (+{base_url})"
-        self._hosts: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._contact = settings.contact or base_url
+        self._clock = clock
+        self._hosts = hosts or Hosts(clock=clock)
+        self._robots = Robots(self._hosts, self._ask_robots, clock=clock)
+        self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        make_socket = guard.plain_socket if self._settings.allow_private_networks else guard.guarded_socket
+        guard = Guard(
+            allows_private=self._settings.allow_private_networks,
+            networks=self._settings.allow_networks,
+            ports=frozenset(self._settings.allow_ports),
+        )
+        limit_s = self._settings.timeout_s
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(socket_factory=make_socket, ttl_dns_cache=60),
-            headers={"User-Agent": self._user_agent, "Accept": _ACCEPT, "Accept-Encoding": "gzip, deflate"},
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
+            connector=aiohttp.TCPConnector(
+                socket_factory=guard.socket,
+                resolver=self._resolver,
+                ttl_dns_cache=60,
+                keepalive_timeout=_KEEP_ALIVE_S,
+                limit=0,  # whoever asks for many hosts at once says how many; one host is limited by its turn
+                ssl=_context(self._settings.ca_file),
+            ),
+            headers={"User-Agent": f"{PRODUCT}/{__version__} (+{self._contact})", "Accept-Encoding": "gzip, deflate"},
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=min(_CONNECT_S, limit_s), sock_read=min(_FIRST_BYTE_S, limit_s)
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
             trust_env=False,  # a proxy would connect for us, behind the guard's back
         )
         return self
@@ -87,176 +145,190 @@ class Fetcher:
         if self._session is not None:
             await self._session.close()
 
-    async def get(self, url: str, *, etag: str | None = None, last_modified: str | None = None) -> Fetched:
-        """The document at ``url``; one request to a host at a time. Raises SourceUnreachable."""
-        async with self._hosts[_host(url)]:
-            try:
-                async with asyncio.timeout(self._settings.timeout_s):
-                    return await self._follow(url, etag=etag, last_modified=last_modified)
-            except TimeoutError as error:
-                raise SourceUnreachable(
-                    f"{_host(url)} did not finish answering within {self._settings.timeout_s:g} seconds",
-                    hint="it will be tried again; raise collect.timeout_s if this site is always slow",
-                ) from error
-            except (aiohttp.ClientError, OSError, ValueError) as error:
-                # ValueError: aiohttp's word for addresses and headers it cannot read
-                raise explain(error, url) from error
+    async def get(
+        self,
+        url: str,
+        *,
+        etag: str | None = None,
+        last_modified: str | None = None,
+        purpose: Purpose = Purpose.FEED,
+        insecure_tls: bool = False,
+    ) -> Fetched:
+        """The document at ``url``; one request to a host at a time. Raises FetchFailed.
 
-    async def _follow(self, url: str, *, etag: str | None, last_modified: str | None) -> Fetched:
-        assert self._session is not None, "use `async with`"  # noqa: S101 - a programming fault, not an outcome
-        conditions = {}
+        ``insecure_tls`` takes any certificate, and is logged each time.
+        """
+        headers = {"Accept": _ACCEPT_PAGE if purpose is Purpose.PAGE else _ACCEPT_FEED}
         if etag:
-            conditions["If-None-Match"] = etag
+            headers["If-None-Match"] = etag
         if last_modified:
-            conditions["If-Modified-Since"] = last_modified
-        for _hop in range(MAX_REDIRECTS + 1):
-            async with self._session.get(url, headers=conditions, allow_redirects=False) as response:
-                if response.status in {301, 302, 303, 307, 308}:
-                    url = _next_hop(url, response.headers.get("Location", ""))
-                    continue
-                return await self._read(response, url)
-        raise SourceUnreachable(
-            f"{_host(url)} redirects more than {MAX_REDIRECTS} times", hint="use the address the browser ends up at"
+            headers["If-Modified-Since"] = last_modified
+        obeys_robots = purpose is Purpose.PAGE
+        return await self._travel(
+            Journey(url, self._settings.timeout_s, headers, obeys_robots=obeys_robots, insecure_tls=insecure_tls)
         )
 
-    async def _read(self, response: aiohttp.ClientResponse, url: str) -> Fetched:
-        age = _MAX_AGE.search(response.headers.get("Cache-Control", ""))
-        validators = {
-            "etag": response.headers.get("ETag"),
-            "last_modified": response.headers.get("Last-Modified"),
-            "max_age_s": int(age.group(1)) if age else None,
-        }
-        if response.status == 304:
-            return Fetched(url=url, body=None, **validators)  # type: ignore[arg-type]  # a mixed dict of known keys
-        if response.status != 200:
-            raise _bad_status(response.status, url)
-        body = bytearray()
-        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-            body += chunk
-            if len(body) > self._settings.max_bytes:
-                raise SourceUnreachable(
-                    f"the document is larger than {self._settings.max_bytes:,} bytes",
-                    hint="this is not an ordinary feed; raise collect.max_bytes if it really is one",
-                )
-        content_type = response.headers.get("Content-Type", "")
-        return Fetched(url=url, body=bytes(body), content_type=content_type, **validators)  # type: ignore[arg-type]  # the same
+    async def post(self, url: str, form: Mapping[str, str]) -> int:
+        """Send a form and give the status; no redirect is followed. Raises FetchFailed."""
+        journey = Journey(url, self._settings.timeout_s, {})
+        try:
+            async with (
+                self._hosts.turn(host_key(url)),
+                asyncio.timeout(self._settings.timeout_s),
+                self._open().post(url, data=form, allow_redirects=False) as response,
+            ):
+                return response.status
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            raise self._explained(error, journey) from error
 
+    async def _ask_robots(self, url: str) -> Answer:
+        journey = Journey(url, self._settings.timeout_s, {}, max_bytes=_ROBOTS_BYTES)
+        try:
+            fetched = await self._travel(journey)
+        except FetchFailed as failure:
+            if journey.status is None or failure.trouble in {Trouble.REDIRECT, Trouble.PRIVATE}:
+                return Answer(None)
+            if failure.trouble is Trouble.SIZE:  # its first rules cannot be told from its last
+                return Answer(200, "User-agent: *\nDisallow: /")
+            return Answer(journey.status)
+        return Answer(200, (fetched.body or b"").decode("utf-8", "replace"))
 
-def read_files(path: Path, *, max_bytes: int) -> list[tuple[str, bytes]]:
-    """(absolute path, content) of a file, or of every article file below a folder, by name.
+    async def _travel(self, journey: Journey) -> Fetched:
+        """From address to address until a document comes."""
+        while True:
+            name = host_key(journey.url)
+            pause_s = await self._permitted_pause_s(journey.url) if journey.obeys_robots else 0.0
+            try:
+                async with self._hosts.turn(name, pause_s=pause_s):
+                    await self._refuse_held(name, journey.url)
+                    began = time.monotonic()
+                    try:
+                        async with asyncio.timeout(journey.left_s):
+                            fetched = await self._ask(journey)
+                    finally:
+                        journey.left_s -= time.monotonic() - began
+            except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+                # ValueError: aiohttp's word for addresses and headers it cannot read
+                raise self._explained(error, journey) from error
+            if fetched is not None:
+                return fetched
 
-    Hidden files and folders are left out. Raises SourceUnreachable when there is nothing to read.
-    """
-    if path.is_dir():
-        files = sorted(
-            file
-            for file in path.rglob("*")
-            if file.suffix.lower() in SUFFIXES and file.is_file() and not _is_hidden(file.relative_to(path))
-        )[:MAX_FILES]
-        if not files:
-            raise SourceUnreachable(f"there are no articles in {path}", hint=f"put files there: {', '.join(SUFFIXES)}")
-    elif path.exists():
-        files = [path]
-    else:
-        raise SourceUnreachable(f"there is no file or folder {path}", hint="check the path; relative paths start here")
-    return [(str(file.absolute()), _read_file(file, max_bytes)) for file in files]
+    async def _permitted_pause_s(self, url: str) -> float:
+        """Seconds to leave between this page and the last one of its host. Raises FetchFailed where robots.txt bars it.
 
-
-def explain(error: Exception, url: str) -> SourceUnreachable:
-    """An error of the HTTP library or the system in plain words, with what to do."""
-    host = _host(url)
-    refused = _find(error, guard.AddressRefused)
-    if refused:
-        return SourceUnreachable(
-            f"{host} is on a private network ({refused})",
-            hint="set collect.allow_private_networks = true if this source is on your own intranet",
-        )
-    for kinds, message, hint in _EXPLANATIONS:
-        if isinstance(error, kinds):
-            return SourceUnreachable(message.format(host=host, port=_port(url), reason=_reason(error)), hint=hint)
-    return SourceUnreachable(f"{host} broke off its answer ({_reason(error)})", hint="it will be tried again")
-
-
-_EXPLANATIONS: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (  # the special before the general
-    ((aiohttp.ClientConnectorDNSError,), "the name {host} is not known (DNS)", "check the spelling of the address"),
-    (
-        (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError, ssl.SSLError),
-        "the TLS certificate or handshake of {host} failed: {reason}",
-        "the site's owner has to put that right; try the address in a browser",
-    ),
-    (
-        (aiohttp.ClientConnectorError,),
-        "{host} does not accept connections on port {port}",
-        "check the address and its port; it will be tried again",
-    ),
-    ((aiohttp.ServerTimeoutError,), "{host} does not answer", "check the address; it will be tried again"),
-    ((aiohttp.InvalidURL, ValueError), "{host!r} is not an address that can be fetched", "check the address"),
-)
-
-
-def _find(error: BaseException, wanted: type[guard.AddressRefused]) -> BaseException | None:
-    pending: list[BaseException | None] = [error]
-    seen: set[int] = set()
-    while pending:
-        one = pending.pop()
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        if isinstance(one, wanted):
-            return one
-        pending += [one.__cause__, one.__context__, getattr(one, "os_error", None)]
-        pending += list(getattr(one, "exceptions", ()))
-    return None
-
-
-def _reason(error: Exception) -> str:
-    inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
-    text = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
-    return " ".join(str(text).split())[:200]
-
-
-def _bad_status(status: int, url: str) -> SourceUnreachable:
-    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "an unknown status"
-    fallback = "the site has a fault; it will be tried again" if status >= 500 else "open the address in a browser"
-    return SourceUnreachable(f"{_host(url)} answered {status} {phrase}", hint=_STATUS_HINTS.get(status, fallback))
-
-
-def _next_hop(url: str, location: str) -> str:
-    if not location:
-        raise SourceUnreachable(f"{_host(url)} redirects to nowhere", hint="tell the site's owner")
-    target = urljoin(url, location)
-    if urlsplit(target).scheme not in {"http", "https"}:
-        raise SourceUnreachable(f"{_host(url)} redirects to {target[:80]!r}", hint="only http and https are followed")
-    return target
-
-
-def _port(url: str) -> int:
-    """Where a connection was tried; 0 for an address that cannot be read."""
-    try:
-        parts = urlsplit(url)
-        given = parts.port
-    except ValueError:
-        return 0
-    return given or (443 if parts.scheme == "https" else 80)
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or url
-    except ValueError:
-        return url
-
-
-def _is_hidden(relative: Path) -> bool:
-    return any(part.startswith(".") for part in relative.parts)
-
-
-def _read_file(file: Path, max_bytes: int) -> bytes:
-    try:
-        if file.stat().st_size > max_bytes:
-            raise SourceUnreachable(
-                f"{file} is larger than {max_bytes:,} bytes", hint="raise collect.max_bytes, or split the file"
+        Asked at every hop: where a redirect leads is another page, and maybe another site's.
+        """
+        permission = await self._robots.permission(url)
+        if not permission.is_allowed:
+            raise FetchFailed(
+                f"pages of {host_of(url)} are not for machines: {permission.why}",
+                hint="Digest keeps to that; ask the publisher for a feed",
+                trouble=Trouble.UNAVAILABLE if permission.may_change else Trouble.ROBOTS,
             )
-        return file.read_bytes()
-    except OSError as error:
-        raise SourceUnreachable(f"{file} cannot be read ({error.strerror})", hint="check its permissions") from error
+        pause_s = self._settings.page_delay_s
+        return pause_s if not pause_s and _is_own(url) else max(pause_s, permission.delay_s)
+
+    def _explained(self, error: Exception, journey: Journey) -> FetchFailed:
+        if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+            return too_slow(journey.url, self._settings.timeout_s)
+        return explain(error, journey.url)
+
+    async def _refuse_held(self, name: str, url: str) -> None:
+        until = await self._hosts.held_until(name)
+        if until is not None:
+            raise FetchFailed(
+                f"{host_of(url)} asked to be left alone until {until:%Y-%m-%d %H:%M} UTC",
+                hint="nothing of this host is fetched before",
+                trouble=Trouble.HELD,
+                retry_after=until - self._clock(),
+            )
+
+    async def _ask(self, journey: Journey) -> Fetched | None:
+        """One request. None: it was a redirect, and the journey goes on."""
+        url = journey.url
+        if journey.insecure_tls:
+            _log.warning("fetch.insecure_tls", host=host_of(url))
+        request = self._open().get(url, headers=journey.headers, allow_redirects=False, ssl=not journey.insecure_tls)
+        async with request as response:
+            journey.status = response.status
+            if response.status in _REDIRECTS:
+                journey.turn_to(response.headers.get("Location", ""), is_permanent=response.status in _PERMANENT)
+                return None
+            return await self._read(response, journey)
+
+    async def _read(self, response: aiohttp.ClientResponse, journey: Journey) -> Fetched:
+        headers, now, name = response.headers, self._clock(), host_key(journey.url)
+        fresh_for = schedule.fresh_for(headers, now=now)
+        if response.status not in {200, 203, 304} or (response.status == 304 and not journey.is_conditional):
+            wait = schedule.retry_after(headers.get("Retry-After", ""), now=now)
+            if response.status == 429:
+                await self._hosts.refused(name, retry_after=wait)
+            raise bad_status(response.status, journey.url, retry_after=wait, fresh_for=fresh_for)
+        body, wire_bytes = None, 0
+        if response.status != 304:
+            body, wire_bytes = await _body(response, journey.url, journey.max_bytes or self._settings.max_bytes)
+        await self._hosts.answered(name)
+        return Fetched(
+            url=journey.url,
+            body=body,
+            content_type=headers.get("Content-Type", ""),
+            etag=headers.get("ETag"),
+            last_modified=headers.get("Last-Modified"),
+            fresh_for=fresh_for,
+            moved_to=journey.moved_to,
+            links=_links(response),
+            wire_bytes=wire_bytes,
+        )
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise AssertionError("use `async with`")
+        return self._session
+
+
+def _is_own(url: str) -> bool:
+    """Whether the address itself says that the server is on this machine or a private network."""
+    host = host_of(url)
+    try:
+        return not is_public(host)
+    except ValueError:
+        return host == "localhost"
+
+
+def _links(response: aiohttp.ClientResponse) -> dict[str, str]:
+    try:
+        return {str(rel): str(link["url"]) for rel, link in response.links.items() if "url" in link}
+    except ValueError:  # a header nobody can read costs the document nothing
+        return {}
+
+
+async def _body(response: aiohttp.ClientResponse, url: str, max_bytes: int) -> tuple[bytes, int]:
+    """(the document, the bytes that came for it), counted while they come."""
+    try:
+        unpacker = Unpacker(response.headers.get("Content-Encoding", ""), max_bytes=max_bytes)
+        unpacker.expect(response.content_length or 0)
+        async for piece in response.content.iter_chunked(_PIECE_BYTES):
+            unpacker.feed(piece)
+        return unpacker.finish(), unpacker.wire_bytes
+    except TooLarge as error:
+        raise FetchFailed(
+            f"the document of {host_of(url)} is too large: {error}",
+            hint="this is not an ordinary feed; raise collect.max_bytes if it really is one",
+            trouble=Trouble.SIZE,
+        ) from error
+    except Undecodable as error:
+        raise FetchFailed(
+            f"the answer of {host_of(url)} is damaged: {error}", hint="it will be tried again", trouble=Trouble.BROKEN
+        ) from error
+
+
+def _context(ca_file: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            raise ConfigInvalid(
+                f"collect.ca_file {ca_file} cannot be read: {error.strerror or error}", hint="it must be a PEM file"
+            ) from error
+    return context

@@ -22,7 +22,7 @@ from digest.store import articles
 from digest.store.articles import Recorded
 from digest.store.engine import Tx
 from digest.store.identity import address_hash
-from digest.text import html, words
+from digest.text import html, language, words
 from digest.text import url as urls
 from digest.text.sanitise import clean_line, clean_text, sanitise
 
@@ -98,6 +98,7 @@ def _article(entry: ParsedArticle, document: _Document) -> NewArticle:
     title = clean_line(entry.title)[:_MAX_TITLE_CHARS] or _opening(text)
     canonical = urls.canonical(entry.url) if entry.url else entry.guid
     is_shared = bool(entry.url) and document.links[canonical] > 1
+    summary = clean_line(html.to_line(entry.summary))[:_MAX_SUMMARY_CHARS]
     published, problem = _believed(entry.published_at, now=document.now)
     image = entry.image_url or (unescape(found.group(1)) if (found := _IMAGE.search(content)) else None)
     is_repeated = document.guids[entry.guid] > 1
@@ -112,7 +113,7 @@ def _article(entry: ParsedArticle, document: _Document) -> NewArticle:
         url=urls.untracked(clean_line(entry.url)),  # no tracking in our mails
         canonical_url=canonical,
         title=title,
-        summary=clean_line(html.to_line(entry.summary))[:_MAX_SUMMARY_CHARS],
+        summary=summary,
         content_html=content,
         text=text,
         author=clean_line(entry.author or "")[:200] or None,
@@ -122,7 +123,8 @@ def _article(entry: ParsedArticle, document: _Document) -> NewArticle:
         date_problem=problem,
         image_url=urls.absolute("", clean_line(image or "")) or None,
         image_alt=clean_line(entry.image_alt)[:500],
-        language=clean_line(entry.language or "")[:35] or None,
+        # What a feed says is often its template's language: the words decide, where there are enough of them.
+        language=language.of(f"{text}\n{summary}\n{title}", declared=clean_line(entry.language or "")[:35]),
         labels=tuple(dict.fromkeys(label for one in entry.labels if (label := clean_line(one)[:80]))),
         position=entry.position,
         content_hash=_sha256(title, text),

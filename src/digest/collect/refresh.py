@@ -1,62 +1,61 @@
 """First stage of the line: fetch the due sources of a publication and store what is new.
 
 Each source is its own small transaction and its own fate: one that fails is noted, backed off, and reported;
-the others and the issue go on. Running it again is safe at any time.
+the others and the issue go on. A run ends by its deadline with what is there by then. Running it again is safe at
+any time, and asks nobody who does not want to be asked yet.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from collections import Counter, defaultdict
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from ipaddress import ip_address
 from pathlib import Path
+from random import Random, SystemRandom
+from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
+from aiohttp.abc import AbstractResolver
 
 from digest import feeds
-from digest.collect import ingest
-from digest.collect.fetch import Fetched, Fetcher, read_files
-from digest.collect.ingest import Counts
+from digest.collect import children, local
+from digest.collect.extracting import Extractor
+from digest.collect.fetch import Fetched, Fetcher, Purpose
+from digest.collect.hosts import Hosts
+from digest.collect.pages import PageRun
+from digest.collect.reports import Outcome, Progress, SourceReport, failed
+from digest.collect.taking import Taken, fail, take
+from digest.collect.troubles import FetchFailed, Trouble, host_key, host_of
+from digest.config.collecting import WebSubMode
 from digest.config.settings import Settings
-from digest.model.article import Oddity, ParsedArticle, ParsedFeed, Source
-from digest.model.errors import DigestError, FeedMalformed, SourceUnreachable, StoreUnavailable
+from digest.model.article import Child, Oddity, ParsedFeed, Source, SourceKind
+from digest.model.errors import FeedMalformed, SourceUnreachable, StoreUnavailable
+from digest.store import pages as page_store
 from digest.store import sources
-from digest.store.engine import Store
+from digest.store.engine import Store, Tx
+
+__all__ = ["Outcome", "SourceReport", "has_work", "refresh", "takes_hubs"]
 
 _log = structlog.get_logger()
 
-AT_ONCE = 8
-MIN_INTERVAL = timedelta(minutes=15)
-MAX_INTERVAL = timedelta(hours=24)
+#: Sources at once. Most of the time is waiting: with 32, fifty dead hosts of a thousand cost under a minute.
+AT_ONCE = 32
+#: A host that took no connection so many times in a row is left alone for the rest of the run: a server with fifty
+#: feeds that is switched off would cost fifty times five seconds, and each feed has its turn in a later run.
+DEAD_AFTER = 2
+_NOT_PUBLIC = (".local", ".localhost", ".internal", ".lan", ".home.arpa", ".test", ".invalid", ".example")
 
 
-class Outcome(StrEnum):
-    """How fetching a source ended."""
-
-    FETCHED = "fetched"
-    UNCHANGED = "unchanged"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class SourceReport:
-    """One source in one run. ``error`` is set, in plain words, when it failed."""
-
-    source_id: int
-    title: str
-    url: str
-    outcome: Outcome
-    new: int = 0
-    updated: int = 0
-    error: str | None = None
-    hint: str | None = None
-    warnings: tuple[Oddity, ...] = ()
-
-
-Progress = Callable[[SourceReport], None]
+def has_work(tx: Tx, publication_id: int, *, now: datetime) -> bool:
+    """Whether a run would have something to do: a source that is due, or a page that waits."""
+    if sources.due(tx, publication_id, now):
+        return True
+    waiting = page_store.sources_waiting(tx, now=now)
+    return any(source.id in waiting for source in sources.active(tx, publication_id))
 
 
 async def refresh(
@@ -66,173 +65,224 @@ async def refresh(
     settings: Settings,
     now: datetime,
     all_sources: bool = False,
+    only: frozenset[int] | None = None,
+    skip: frozenset[int] = frozenset(),
     progress: Progress | None = None,
+    rng: Random | None = None,
+    resolver: AbstractResolver | None = None,
 ) -> list[SourceReport]:
-    """Fetch the due sources of a publication (``all_sources``: every one not paused), 8 at once, 1 to a host.
+    """Fetch the due sources of a publication (``all_sources``: every one that may be asked), one at a time a host.
 
-    Reports come in the order of the sources; ``progress`` gets each as soon as it is there.
+    ``only`` narrows it to sources with these keys, ``skip`` leaves some out. Reports come in the order of the
+    sources; ``progress`` gets each as soon as it is there. It takes at most ``collect.deadline_s``.
     """
-    with store.read() as tx:
-        found = sources.active(tx, publication_id) if all_sources else sources.due(tx, publication_id, now)
-    gate = asyncio.Semaphore(AT_ONCE)
+    found, with_pages = await asyncio.to_thread(_chosen, store, publication_id, now, all_sources=all_sources)
+    found, with_pages = (
+        [one for one in some if one.id not in skip and (only is None or one.id in only)] for some in (found, with_pages)
+    )
+    hosts = Hosts(store, clock=lambda: now)
+    fetcher = Fetcher(
+        settings.collect, base_url=settings.site.base_url, hosts=hosts, resolver=resolver, clock=lambda: now
+    )
+    async with fetcher, Extractor() as extractor:
+        run = _Run(
+            store=store,
+            settings=settings,
+            fetcher=fetcher,
+            pages=PageRun(store, fetcher=fetcher, extractor=extractor, now=now),
+            now=now,
+            rng=rng or SystemRandom(),
+            progress=progress,
+            reports={},
+        )
+        await run.through(found, with_pages)
+    return [
+        replace(run.reports[source.id], pages=run.pages.taken[source.id])
+        for source in found
+        if source.id in run.reports
+    ]
 
-    async with Fetcher(settings.collect, base_url=settings.site.base_url) as fetcher:
 
-        async def one(source: Source) -> SourceReport:
-            async with gate:
-                report = await _refresh_one(store, source, fetcher=fetcher, settings=settings, now=now)
-            if progress:
-                progress(report)
-            return report
-
-        return list(await asyncio.gather(*(one(source) for source in found)))
-
-
-async def _refresh_one(
-    store: Store, source: Source, *, fetcher: Fetcher, settings: Settings, now: datetime
-) -> SourceReport:
+def takes_hubs(settings: Settings) -> bool:
+    """Whether hubs are asked to tell us of news: our callback must be where they can reach it."""
+    mode = settings.collect.websub
+    if mode is not WebSubMode.AUTO:
+        return mode is WebSubMode.ON
+    host = urlsplit(settings.site.base_url).hostname or ""
     try:
-        if source.kind.is_local:
-            return await asyncio.to_thread(_refresh_local, store, source, settings=settings, now=now)
-        fetched = await fetcher.get(source.url, etag=source.etag, last_modified=source.last_modified)
-        return await asyncio.to_thread(_take, store, source, fetched, now=now)
-    except (SourceUnreachable, FeedMalformed) as error:
-        return await asyncio.to_thread(_fail, store, source, error, now=now)
-    except (StoreUnavailable, asyncio.CancelledError):
-        raise  # not the source's fault: the whole run stops
-    except Exception as error:  # noqa: BLE001 - edge of the loop: a fault met in one feed must not cost the others
-        _log.exception("source.crashed", source=source.id)
-        return await asyncio.to_thread(_fail, store, source, _unexpected(error), now=now)
+        return ip_address(host).is_global
+    except ValueError:
+        return "." in host and not host.endswith(_NOT_PUBLIC)
 
 
-def _take(store: Store, source: Source, fetched: Fetched, *, now: datetime) -> SourceReport:
-    """Parse and store a fetched document, unless it is the one we had."""
-    if fetched.body is None or fetched.body_hash == source.body_hash:
-        with store.write() as tx:
-            sources.record_success(
-                tx,
-                source.id,
-                at=now,
-                next_poll_at=now + interval(None, fetched.max_age_s),
-                etag=fetched.etag or source.etag,
-                last_modified=fetched.last_modified or source.last_modified,
-            )
-        return _report(source, Outcome.UNCHANGED)
-    feed = feeds.parse(fetched.body, url=fetched.url, content_type=fetched.content_type, fetched_at=now)
-    prepared = ingest.prepare(feed, base=fetched.url, now=now)
-    with store.write() as tx:
-        counts = ingest.store(tx, source.id, prepared, now=now)
-        sources.record_success(
-            tx,
-            source.id,
-            at=now,
-            next_poll_at=now + interval(feed.ttl_s, fetched.max_age_s),
-            etag=fetched.etag,
-            last_modified=fetched.last_modified,
-            body_hash=fetched.body_hash,
-            item_count=len(feed.entries),
-        )
-    return _report(source, Outcome.FETCHED, counts=counts, warnings=feed.warnings)
+def _chosen(
+    store: Store, publication_id: int, now: datetime, *, all_sources: bool
+) -> tuple[list[Source], list[Source]]:
+    """(sources to look at, other sources of which pages wait)."""
+    with store.read() as tx:
+        active = sources.active(tx, publication_id)
+        found = active if all_sources else sources.due(tx, publication_id, now)
+        waiting = page_store.sources_waiting(tx, now=now)
+    chosen = {source.id for source in found}
+    return found, [source for source in active if source.id in waiting and source.id not in chosen]
 
 
-def _refresh_local(store: Store, source: Source, *, settings: Settings, now: datetime) -> SourceReport:
-    files = read_files(Path(source.url), max_bytes=settings.collect.max_bytes)
-    body_hash = files_hash(files)
-    if body_hash == source.body_hash:
-        with store.write() as tx:
-            sources.record_success(
-                tx, source.id, at=now, next_poll_at=now + MIN_INTERVAL, etag=None, last_modified=None
-            )
-        return _report(source, Outcome.UNCHANGED)
-    feed = parse_files(files)
-    prepared = ingest.prepare(feed, base="", now=now)
-    with store.write() as tx:
-        counts = ingest.store(tx, source.id, prepared, now=now)
-        sources.record_success(
-            tx,
-            source.id,
-            at=now,
-            next_poll_at=now + MIN_INTERVAL,
-            etag=None,
-            last_modified=None,
-            body_hash=body_hash,
-            item_count=len(feed.entries),
-        )
-    return _report(source, Outcome.FETCHED, counts=counts, warnings=feed.warnings)
+@dataclass(slots=True)
+class _Run:
+    """What the sources of one run share."""
 
+    store: Store
+    settings: Settings
+    fetcher: Fetcher
+    pages: PageRun
+    now: datetime
+    rng: Random
+    progress: Progress | None
+    reports: dict[int, SourceReport]
+    dead: Counter[str] = field(default_factory=Counter)
 
-def parse_files(files: list[tuple[str, bytes]]) -> ParsedFeed:
-    """Local files as one feed; a file that is no article becomes a warning, unless it is the only one."""
-    entries: list[ParsedArticle] = []
-    odd: list[Oddity] = []
-    title, home, language = "", None, None
-    for name, raw in files:
+    async def through(self, found: Sequence[Source], with_pages: Sequence[Source]) -> None:
+        """Look at all of them, host by host, until they are done or the time is up."""
+        gate = asyncio.Semaphore(AT_ONCE)
+        lines: defaultdict[str, list[Source]] = defaultdict(list)
+        for source in found:
+            lines[f"file:{source.id}" if source.kind.is_local else host_key(source.url)].append(source)
+
+        async def work_off(line: list[Source]) -> None:
+            for source in line:
+                async with gate:
+                    self._tell(await self._look_at(source))
+                await self.pages.add(source)
+
+        async def everything() -> None:
+            async with asyncio.TaskGroup() as group:
+                for source in with_pages:
+                    group.create_task(self.pages.add(source))
+                for line in lines.values():
+                    # Longest waiting first: where a host stops us half-way, the others have their turn next time.
+                    group.create_task(work_off(sorted(line, key=lambda one: one.next_poll_at)))
+            await self.pages.finish()
+
+        await self._in_time(everything())
+        for source in found:
+            if source.id not in self.reports:
+                self._tell(self._late(source))
+
+    async def _in_time(self, work: Coroutine[Any, Any, None]) -> None:
         try:
-            parsed = feeds.parse_file(raw, name=name)
-        except FeedMalformed as error:
-            if len(files) == 1:
+            async with asyncio.timeout(self.settings.collect.deadline_s):
+                await work
+        except TimeoutError:
+            _log.warning("collect.deadline", after_s=self.settings.collect.deadline_s)
+        except ExceptionGroup as group:
+            stopped = group.subgroup(StoreUnavailable)
+            raise (stopped or group).exceptions[0] from group
+        finally:
+            await self.pages.stop()
+
+    def _tell(self, report: SourceReport) -> None:
+        self.reports[report.source_id] = report
+        if self.progress:
+            self.progress(report)
+
+    def _late(self, source: Source) -> SourceReport:
+        limit = self.settings.collect.deadline_s
+        error = SourceUnreachable(
+            f"it was not done when the run's {limit:g} seconds were over",
+            hint="it is looked at again in the next run; raise collect.deadline_s if that happens often",
+        )
+        return failed(source, error, Outcome.LATE)
+
+    async def _look_at(self, source: Source) -> SourceReport:
+        if source.not_before is not None and source.not_before > self.now:
+            until = f"{source.not_before:%Y-%m-%d %H:%M} UTC"
+            error = SourceUnreachable(f"not asked: its server wants no visit before {until}", hint="nothing to do")
+            return failed(source, error, Outcome.WAITING)
+        if self.dead[host_key(source.url)] >= DEAD_AFTER:
+            host = host_of(source.url)
+            error = SourceUnreachable(f"not asked: {host} takes no connections", hint="the next run tries it")
+            return failed(source, error, Outcome.WAITING)
+        try:
+            taken = await self._read(source)
+            return await asyncio.to_thread(take, self.store, source, taken, now=self.now, rng=self.rng)
+        except (SourceUnreachable, FeedMalformed) as error:
+            return await asyncio.to_thread(fail, self.store, source, error, now=self.now, rng=self.rng)
+        except StoreUnavailable:
+            raise  # not the source's fault: the whole run stops
+        except Exception as error:  # noqa: BLE001 - edge of the loop: a fault met in one feed must not cost the others
+            _log.exception("source.crashed", source=source.id)
+            unexpected = SourceUnreachable(
+                f"reading this source failed unexpectedly ({type(error).__name__})",
+                hint="please report it, with the address",
+            )
+            return await asyncio.to_thread(fail, self.store, source, unexpected, now=self.now, rng=self.rng)
+
+    async def _read(self, source: Source) -> Taken:
+        if source.kind.is_local:
+            return await asyncio.to_thread(self._read_local, source)
+        fetched = await self._fetch(source)
+        body_hash, feed = fetched.body_hash, None
+        if body_hash is not None and body_hash != source.body_hash:
+            feed = await asyncio.to_thread(self._parse, source, fetched)
+        listed = feed.children if feed is not None else tuple(child.url for child in source.children)
+        own = ((fetched.url, feed),) if feed is not None else ()
+        below: tuple[Child, ...] | None = () if feed is not None else None
+        odd: tuple[Oddity, ...] = ()
+        if listed:
+            read = await children.read_children(
+                self.fetcher, source, listed, now=self.now, languages=self.settings.collect.languages
+            )
+            own, below, odd = (*own, *read.feeds), read.records, read.warnings
+        return Taken(
+            fetched,
+            own,
+            body_hash=body_hash,
+            children=below,
+            warnings=odd,
+            full_text=self.settings.collect.full_text,
+            wants_hub=takes_hubs(self.settings),
+        )
+
+    async def _fetch(self, source: Source) -> Fetched:
+        """The source's document; a dead http address is tried over https once (NewsBlur #2132)."""
+        name = host_key(source.url)
+        try:
+            fetched = await self._get(source, source.url)
+        except FetchFailed as failure:
+            self.dead[name] = self.dead[name] + 1 if failure.trouble is Trouble.DEAD else 0
+            if failure.trouble is not Trouble.DEAD or not source.url.startswith("http://"):
                 raise
-            odd.append(Oddity("file-skipped", str(error)))
-            continue
-        entries += parsed.entries
-        title, home, language = parsed.title, parsed.home_url, parsed.language
-    if not entries:
-        raise FeedMalformed(f"none of the {len(files)} files is an article", hint=odd[0].message if odd else "")
-    if len(files) > 1:  # what one file says of its site does not hold for a folder
-        title, home, language = "", None, None
-    return ParsedFeed("article", title, home, language, tuple(entries), tuple(odd))
+            secure = source.url.replace("http://", "https://", 1)
+            try:
+                fetched = await self._get(source, secure)
+            except FetchFailed:
+                raise failure from None
+            return replace(fetched, moved_to=fetched.moved_to or secure)
+        self.dead[name] = 0
+        return fetched
 
+    async def _get(self, source: Source, url: str) -> Fetched:
+        return await self.fetcher.get(
+            url,
+            etag=source.etag,
+            last_modified=source.last_modified,
+            purpose=Purpose.PAGE if source.kind is SourceKind.PAGE else Purpose.FEED,
+            insecure_tls=source.insecure_tls and host_of(url) == host_of(source.url),
+        )
 
-def files_hash(files: list[tuple[str, bytes]]) -> str:
-    """Hex SHA-256 over names and contents."""
-    whole = hashlib.sha256()
-    for name, raw in files:
-        whole.update(hashlib.sha256(name.encode("utf-8", "replace")).digest())
-        whole.update(hashlib.sha256(raw).digest())
-    return whole.hexdigest()
+    def _parse(self, source: Source, fetched: Fetched) -> ParsedFeed:
+        return feeds.parse(
+            fetched.body or b"",
+            url=fetched.url,
+            content_type=fetched.content_type,
+            fetched_at=self.now,
+            is_page=source.kind is SourceKind.PAGE,
+            languages=self.settings.collect.languages,
+        )
 
-
-def interval(ttl_s: int | None, max_age_s: int | None) -> timedelta:
-    """Time to the next poll: the longest of ours (15 min), the feed's ttl and the server's max-age; at most 24 h."""
-    asked = timedelta(seconds=max(ttl_s or 0, max_age_s or 0))
-    return min(max(MIN_INTERVAL, asked), MAX_INTERVAL)
-
-
-def back_off(failures: int) -> timedelta:
-    """Time to the next try after so many failures in a row: 1, 2, 4 … 24 h."""
-    return min(timedelta(hours=2 ** min(failures - 1, 5)), MAX_INTERVAL)
-
-
-def _fail(store: Store, source: Source, error: DigestError, *, now: datetime) -> SourceReport:
-    with store.write() as tx:
-        sources.record_failure(tx, source.id, error=str(error), next_poll_at=now + back_off(source.failures + 1))
-    _log.warning("source.failed", source=source.id, error=str(error))
-    return _report(source, Outcome.FAILED, error=error)
-
-
-def _unexpected(error: Exception) -> SourceUnreachable:
-    return SourceUnreachable(
-        f"reading this source failed unexpectedly ({type(error).__name__})", hint="please report it, with the address"
-    )
-
-
-def _report(
-    source: Source,
-    outcome: Outcome,
-    *,
-    counts: Counts | None = None,
-    error: DigestError | None = None,
-    warnings: tuple[Oddity, ...] = (),
-) -> SourceReport:
-    counts = counts or Counts()
-    return SourceReport(
-        source_id=source.id,
-        title=source.title,
-        url=source.url,
-        outcome=outcome,
-        new=counts.new,
-        updated=counts.updated,
-        error=str(error) if error else None,
-        hint=error.hint if error else None,
-        warnings=warnings,
-    )
+    def _read_local(self, source: Source) -> Taken:
+        files = local.read_files(Path(source.url), max_bytes=self.settings.collect.max_bytes)
+        body_hash = local.files_hash(files)
+        if body_hash == source.body_hash:
+            return Taken(Fetched("", None))
+        return Taken(Fetched("", None), [("", local.parse_files(files))], body_hash=body_hash)

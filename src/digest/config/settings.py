@@ -16,14 +16,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from yarl import URL
 
+from digest.config.collecting import CollectSettings, ImagesSettings
+from digest.config.section import Section
 from digest.mime.address import parse_address
 from digest.mime.dkim import Algorithm
 from digest.model.delivery import OnDoubt
 from digest.model.errors import BadInput, ConfigInvalid
+from digest.model.image import ImageMode
 
 CONFIG_NAME = "digest.toml"
 _ENV_PREFIX = "DIGEST_"
@@ -52,11 +55,7 @@ class ChunkingMode(StrEnum):
     OFF = "off"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DatabaseSettings(_Section):
+class DatabaseSettings(Section):
     """Where everything is kept."""
 
     url: Annotated[str, Field(description="sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME")] = (
@@ -64,7 +63,7 @@ class DatabaseSettings(_Section):
     )
 
 
-class SiteSettings(_Section):
+class SiteSettings(Section):
     """What readers see of this installation."""
 
     base_url: Annotated[str, Field(description="public https address of `digest serve`, used in every link")] = (
@@ -113,7 +112,7 @@ PRESETS: dict[Preset, dict[str, Any]] = {
 }
 
 
-class WarmUpSettings(_Section):
+class WarmUpSettings(Section):
     """How a relay with a new address gets used to: by a ceiling for the day that grows."""
 
     first_day: Annotated[date, Field(alias="from", description="first UTC day it may send; not used before")]
@@ -128,7 +127,7 @@ class WarmUpSettings(_Section):
         return self
 
 
-class RelaySettings(_Section):
+class RelaySettings(Section):
     """One SMTP server that mail is handed to."""
 
     host: Annotated[str, Field(description="name or address of the SMTP server")] = "127.0.0.1"
@@ -170,7 +169,7 @@ class RelaySettings(_Section):
         return given
 
 
-class DeliverySettings(_Section):
+class DeliverySettings(Section):
     """How deliveries are tried."""
 
     on_doubt: Annotated[OnDoubt, Field(description="resend (once, after a pause) or hold for the operator")] = (
@@ -194,7 +193,7 @@ class DeliverySettings(_Section):
     ] = None
 
 
-class DkimSettings(_Section):
+class DkimSettings(Section):
     """A key that we sign mail with; without any, the relay must sign. A table for each key: `[[dkim]]`.
 
     It signs for publications whose sender's domain is the key's, above it or below it. The algorithm follows from the
@@ -225,17 +224,7 @@ class DkimSettings(_Section):
             raise ValueError(f"{value!r} is not a domain") from error
 
 
-class CollectSettings(_Section):
-    """Limits on fetching."""
-
-    timeout_s: Annotated[float, Field(gt=0, description="seconds for one fetch in all")] = 30.0
-    max_bytes: Annotated[int, Field(gt=0, description="bytes of one document after decompression")] = 15_000_000
-    allow_private_networks: Annotated[
-        bool, Field(description="allow sources on private or loopback addresses (intranet)")
-    ] = False
-
-
-class TrackingSettings(_Section):
+class TrackingSettings(Section):
     """Off by default, for good reasons; turning it on arrives with a later version."""
 
     clicks: Annotated[bool, Field(description="count clicks")] = False
@@ -249,14 +238,14 @@ class TrackingSettings(_Section):
         return value
 
 
-class LoggingSettings(_Section):
+class LoggingSettings(Section):
     """What is logged, and how. Addresses are never logged."""
 
     format: Annotated[str, Field(pattern="^(auto|json|console)$", description="auto, json or console")] = "auto"
     level: Annotated[str, Field(pattern="^(debug|info|warning|error)$", description="debug to error")] = "info"
 
 
-class MetricsSettings(_Section):
+class MetricsSettings(Section):
     """Who may read the numbers at `/metrics`: see docs/how-to/monitor.md."""
 
     token_file: Annotated[
@@ -280,6 +269,7 @@ class Settings(BaseSettings):
     delivery: DeliverySettings = DeliverySettings()
     dkim: Annotated[tuple[DkimSettings, ...], Field(description="keys that sign; none: the relay signs")] = ()
     collect: CollectSettings = CollectSettings()
+    images: ImagesSettings = ImagesSettings()
     tracking: TrackingSettings = TrackingSettings()
     logging: LoggingSettings = LoggingSettings()
     metrics: MetricsSettings = MetricsSettings()
@@ -290,6 +280,14 @@ class Settings(BaseSettings):
         if "default" not in value:
             raise ValueError("one relay must be called 'default'")
         return value
+
+    @model_validator(mode="after")
+    def _absolute_ca_file(self) -> Settings:
+        """Whoever fetches has the section only, not the folder that its path starts at."""
+        if self.collect.ca_file is not None:
+            collect = self.collect.model_copy(update={"ca_file": self.path(self.collect.ca_file)})
+            object.__setattr__(self, "collect", collect)  # the object is frozen for everybody else
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -310,6 +308,12 @@ class Settings(BaseSettings):
         return value if value.is_absolute() else (self.base_dir / value).absolute()
 
     @property
+    def image_mode(self) -> ImageMode:
+        """Where pictures come from: as set; else our own copies where mail clients can fetch them safely, by https."""
+        is_https = self.site.base_url.startswith("https://")
+        return self.images.mode or (ImageMode.OWN if is_https else ImageMode.REMOTE)
+
+    @property
     def database_url(self) -> str:
         """The database address with a relative SQLite file made absolute."""
         url = self.database.url
@@ -318,7 +322,7 @@ class Settings(BaseSettings):
 
 
 # What sections with many members hold: tables by name, or tables in a row.
-_ITEMS: dict[str, type[_Section]] = {"relays": RelaySettings, "dkim": DkimSettings, "warm_up": WarmUpSettings}
+_ITEMS: dict[str, type[Section]] = {"relays": RelaySettings, "dkim": DkimSettings, "warm_up": WarmUpSettings}
 LISTS = frozenset({"dkim"})
 
 
@@ -369,7 +373,7 @@ def documented() -> list[tuple[str, str, Any]]:
         model = _ITEMS.get(section, field.annotation)
         prefix = "relays.default" if section == "relays" else section
         assert isinstance(model, type)  # noqa: S101 - narrows the type: every section is a model class
-        assert issubclass(model, _Section)  # noqa: S101 - the same
+        assert issubclass(model, Section)  # noqa: S101 - the same
         rows += [
             (f"{prefix}.{key}", item.description or "", None if item.is_required() else item.default)
             for key, item in model.model_fields.items()

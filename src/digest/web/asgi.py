@@ -17,9 +17,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from digest.app.container import Container
+from digest.collect.refresh import takes_hubs
 from digest.model.errors import StoreUnavailable
 from digest.store import migrate
-from digest.web import archive, leave
+from digest.web import archive, images, leave, websub
 from digest.web.pages import Pages
 from digest.web.shell import RequestLog
 
@@ -58,7 +59,9 @@ def create_app(
         routes=[
             Route("/healthz", health),
             *beside,
+            *(websub.routes(container, clock=clock) if takes_hubs(container.settings) else ()),
             *leave.routes(container, pages, clock=clock),
+            *images.routes(container),
             *archive.routes(container, pages),
         ],
         middleware=[Middleware(RequestLog)],
