@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -15,19 +15,29 @@ from digest.curate.pick import Curation, pick, slug
 from digest.model.article import Article, SourceKind, SourceLink
 from digest.model.issue import Candidate, Role, SkipReason, Verdict
 from digest.model.publication import Topic
-from support.articles import NOW, make_article, make_link, prose, publication_of
+from digest.model.story import Carried, Place
+from support.articles import NOW, make_article, make_link, places_of, prose, publication_of
 
 DAY = timedelta(days=1)
+ONE_STORY = {key: Place(1) for key in (1, 2, 3)}
 LOCAL = make_link(9, kind=SourceKind.FOLDER)
 LINKS = (make_link(1), make_link(2, topic="city"), make_link(3, weight=2.0), LOCAL)
 TOPICS = (Topic(1, "city", "City Life"), Topic(2, "sport", "Sport"))
 
 
 def picked(
-    articles: Sequence[Article], *, links: Sequence[SourceLink] = LINKS, min_items: int = 1, max_items: int = 20
+    articles: Sequence[Article],
+    *,
+    links: Sequence[SourceLink] = LINKS,
+    min_items: int = 1,
+    max_items: int = 20,
+    **more: Any,
 ) -> Curation:
-    publication = publication_of(min_items=min_items, max_items=max_items)
-    return pick(publication, articles, links=links, topics=TOPICS, now=NOW)
+    """``more``: what `pick` takes, and limits of the publication."""
+    limits = {key: more.pop(key) for key in ("max_per_source", "max_per_section") if key in more}
+    publication = publication_of(min_items=min_items, max_items=max_items, **limits)
+    more.setdefault("places", places_of(articles))
+    return pick(publication, articles, links=links, topics=TOPICS, now=NOW, **more)
 
 
 def verdict_on(curation: Curation, key: int) -> Candidate:
@@ -49,7 +59,7 @@ articles_strategy = st.lists(
         lambda **values: values,
         source_id=st.sampled_from([1, 2, 3, 9, 77]),
         text=st.sampled_from(["", prose("a", 15), prose("a", 30), prose("a", 60), prose("b", 60), "unlike"]),
-        title=st.sampled_from(["", "Bridge reopens", "bridge, reopens", "Night trains return", "Own"]),
+        title=st.sampled_from(["", "The bridge reopens", "the bridge, reopens", "Night trains return", "Own"]),
         published_at=st.sampled_from([None, NOW + DAY, NOW, NOW - DAY, NOW - 4 * DAY]),
         labels=st.sampled_from([(), ("City",), ("Sport", "City"), ("opera",)]),
         position=st.integers(0, 5),
@@ -75,8 +85,10 @@ def test_every_article_gets_exactly_one_verdict_and_the_items_are_the_placed_one
         assert len(by_verdict[Verdict.PLACED]) < min_items
     else:
         assert set(placed(curation)) == by_verdict[Verdict.PLACED]
-    if by_verdict[Verdict.OVER_CAP]:
-        assert len(by_verdict[Verdict.PLACED]) == max_items
+    for candidate in curation.candidates:
+        if candidate.verdict is Verdict.OVER_CAP and candidate.note.startswith("ranked"):
+            assert len(by_verdict[Verdict.PLACED]) == max_items
+        assert candidate.note or candidate.verdict is Verdict.PLACED
     leaders = by_verdict[Verdict.PLACED] | by_verdict[Verdict.OVER_CAP]
     assert {c.merged_into for c in curation.candidates if c.verdict is Verdict.MERGED} <= leaders
 
@@ -123,6 +135,21 @@ def test_what_is_over_the_cap_says_its_rank():
     assert verdict_on(curation, 5).note == "ranked 5 of 5; the issue takes 3"
 
 
+def test_a_teaser_is_cut_by_the_rules_of_its_articles_language():
+    """In German a number with a full stop is an ordinal and ends no sentence."""
+    text = (
+        "Die Ausstellung im neuen Flügel des Museums zeigt Möbel, Karten und Briefe der Handelshäuser am Hafen vom"
+        " späten 17. Jahrhundert, als die ersten Speicher gebaut wurden, bis zu den Umzügen der Kontore in die"
+        " Innenstadt, die erst nach dem Krieg begannen und Jahrzehnte dauerten."
+    )
+    german, english = (
+        picked([make_article(text=text, language=language)]).items[0].teaser for language in ("de", "en")
+    )
+
+    assert english.endswith("17.")
+    assert len(german) > 200
+
+
 def test_fewer_stories_than_the_publication_asks_for_is_no_issue():
     curation = picked([make_article(1), make_article(2)], min_items=3)
 
@@ -131,7 +158,7 @@ def test_fewer_stories_than_the_publication_asks_for_is_no_issue():
 
 
 def test_copies_do_not_help_to_reach_the_least_number():
-    copies = [make_article(key, title="Bridge reopens") for key in (1, 2, 3)]
+    copies = [make_article(key, source_id=key, title="The bridge reopens") for key in (1, 2, 3)]
 
     assert picked(copies, min_items=2).skip is SkipReason.TOO_LITTLE_NEWS
 
@@ -169,31 +196,105 @@ def test_an_undated_or_postdated_entry_is_as_old_as_its_first_sight(date: dateti
 
 
 def test_a_hidden_article_is_left_out_and_does_not_lead_its_copies():
-    curation = picked(
-        [make_article(1, title="Bridge", is_hidden=True, word_count=999), make_article(2, title="Bridge")]
-    )
+    curation = picked([make_article(1, is_hidden=True, word_count=999), make_article(2)], places=ONE_STORY)
 
     assert placed(curation) == [2]
     assert verdict_on(curation, 1).verdict is Verdict.HIDDEN
 
 
-def test_the_fullest_copy_leads_and_the_first_seen_one_on_a_tie():
-    brief, full, again = (make_article(key, title="Bridge", word_count=n) for key, n in ((1, 40), (2, 400), (3, 400)))
-    curation = picked([brief, full, again])
-
-    assert placed(curation) == [2]
-    assert {verdict_on(curation, key).merged_into for key in (1, 3)} == {2}
-
-
-def test_copies_elsewhere_are_named_once_each_and_never_the_leaders_own_source():
+def test_the_others_of_a_story_are_merged_and_named():
     articles = [
-        make_article(1, title="Bridge", word_count=400, source_title="The Wire"),
-        make_article(2, title="Bridge", source_title="The Wire"),
-        make_article(3, title="Bridge", source_title="The Post"),
-        make_article(4, title="Bridge", source_title="The Folder", url=""),
+        make_article(1, source_id=1, source_title="The Wire", word_count=400),
+        make_article(2, source_id=2, source_title="The Post", word_count=200),
+        make_article(3, source_id=3, source_title="The Herald", word_count=400, published_at=NOW - DAY / 4),
     ]
+    places = {1: Place(1), 2: Place(1), 3: Place(1, 1)}
+    curation = picked(articles, places=places, links=[make_link(key) for key in (1, 2, 3)])
 
-    assert picked(articles).items[0].also_at == (("The Post", "https://example.com/3"),)
+    assert placed(curation) == [2], "own reporting before a text that two have"
+    assert curation.items[0].also_at == (("The Herald", "https://example.com/3"), ("The Wire", "https://example.com/1"))
+    assert verdict_on(curation, 1).note == "another report of the same story"
+    assert verdict_on(curation, 1).merged_into == 2
+    assert curation.stories == {1: 1, 2: 1, 3: 1}
+
+
+def test_a_copy_of_the_leader_is_called_one():
+    places = {1: Place(1), 2: Place(1, 1)}
+
+    assert verdict_on(picked([make_article(1), make_article(2)], places=places), 2).note == "a copy of the same report"
+
+
+CARRIED = {1: Carried(1, 5, date(2026, 11, 21), NOW - DAY, 1, source_id=1, source_title="The Wire")}
+
+
+def test_a_story_that_was_carried_is_not_carried_again():
+    late = make_article(8, source_id=2, published_at=NOW - DAY / 2)
+    curation = picked([late, make_article(9)], places={8: Place(1), 9: Place(9)}, carried=CARRIED)
+
+    assert placed(curation) == [9]
+    assert verdict_on(curation, 8).verdict is Verdict.ALREADY_CARRIED
+    assert verdict_on(curation, 8).merged_into == 1
+    assert "the issue of 2026-11-21 carried this story" in verdict_on(curation, 8).note
+
+
+def test_news_of_a_carried_story_is_carried_and_says_so():
+    """The late one is fuller, but tells what readers know."""
+    late = make_article(7, source_id=3, published_at=NOW - 2 * DAY, word_count=900)
+    fresh = make_article(8, source_id=1, published_at=NOW - DAY / 2)
+    curation = picked([late, fresh], places={7: Place(1), 8: Place(1)}, carried=CARRIED)
+
+    assert placed(curation) == [8]
+    assert verdict_on(curation, 8).note == "news of a story that the issue of 2026-11-21 carried"
+    assert verdict_on(curation, 7).verdict is Verdict.MERGED
+
+
+def test_a_pinned_article_is_placed_whatever_its_age_its_story_and_its_source():
+    old = make_article(7, published_at=NOW - 30 * DAY)
+    again = make_article(8, source_id=2, published_at=NOW - DAY / 2)
+    articles = [old, again, *(make_article(key) for key in (1, 2, 3))]
+    curation = picked(
+        articles, places={8: Place(1)}, carried=CARRIED, pins={7: None, 8: 0}, max_per_source=1, max_items=3
+    )
+
+    assert placed(curation) == [8, 7]
+    assert verdict_on(curation, 7).note == verdict_on(curation, 8).note == "pinned by an editor"
+    assert verdict_on(curation, 7).score_parts["pin"] == 10
+
+
+def test_a_pin_with_a_position_stands_there():
+    articles = [make_article(key, published_at=NOW - key * timedelta(hours=1)) for key in range(1, 6)]
+
+    assert placed(picked(articles, pins={5: 2})) == [1, 2, 5, 3, 4]
+    assert placed(picked(articles, pins={5: 0, 4: 1})) == [5, 4, 1, 2, 3]
+    assert placed(picked(articles, pins={1: 99})) == [2, 3, 4, 5, 1]
+    assert picked(articles, pins={5: 0}).items[0].role is Role.LEAD
+
+
+def test_two_pinned_articles_of_one_story_are_both_placed():
+    curation = picked([make_article(1), make_article(2), make_article(3)], places=ONE_STORY, pins={1: None, 2: None})
+
+    assert sorted(placed(curation)) == [1, 2]
+    assert verdict_on(curation, 3).merged_into == 1
+
+
+def test_a_hidden_article_stays_out_even_when_it_is_pinned():
+    assert verdict_on(picked([make_article(1, is_hidden=True)], pins={1: 0}), 1).verdict is Verdict.HIDDEN
+
+
+def test_a_source_that_has_its_share_is_told_so():
+    articles = [make_article(key, source_title="The Wire") for key in range(1, 6)] + [make_article(9, source_id=2)]
+    curation = picked(articles, max_per_source=2)
+
+    assert sorted(placed(curation)) == [1, 2, 9]
+    assert verdict_on(curation, 5).note == "The Wire has its 2 places already, out of 20"
+
+
+def test_a_section_that_has_its_share_is_told_so():
+    articles = [make_article(key, labels=("Sport",)) for key in range(1, 6)] + [make_article(9, labels=("City",))]
+    curation = picked(articles, max_per_section=2)
+
+    assert sorted(placed(curation)) == [1, 2, 9]
+    assert verdict_on(curation, 5).note == "the section Sport has its 2 places already"
 
 
 def test_a_label_that_is_a_topic_names_the_section():
@@ -225,12 +326,9 @@ def test_without_topics_the_first_label_names_it_and_news_where_there_is_none(
 
 
 def test_the_label_of_a_copy_counts_when_the_leader_has_none():
-    articles = [
-        make_article(1, title="Bridge", word_count=400),
-        make_article(2, title="Bridge", labels=("Sport",)),
-    ]
+    articles = [make_article(1, word_count=400), make_article(2, labels=("Sport",))]
 
-    assert picked(articles).items[0].section == "sport"
+    assert picked(articles, places=ONE_STORY).items[0].section == "sport"
 
 
 def test_a_weightier_source_comes_first():

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
+from digest.curate.likeness import Frequencies, Likeness, Print
+from digest.curate.stories import Wording, copies, gather, maybe_copies
 from digest.model.article import Article, Source, SourceKind, SourceLink
 from digest.model.publication import Cadence, CadenceRule, Publication
+from digest.model.story import Place
+from digest.text.terms import count_terms
 
 NOW = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
 
@@ -67,7 +72,19 @@ def make_link(key: int = 1, *, kind: SourceKind = SourceKind.RSS, weight: float 
     return SourceLink(source, weight, topic)
 
 
-def publication_of(*, min_items: int = 1, max_items: int = 20) -> Publication:
+def places_of(articles: Sequence[Article]) -> dict[int, Place]:
+    """Where articles belong when they are all there is: stories told from scratch."""
+    prints = [Print(one.id, one.source_id, one.language or "", count_terms(one.title, one.text)) for one in articles]
+    frequencies = Frequencies()
+    frequencies.add(prints)
+    likeness = Likeness(prints, [], frequencies)
+    wordings = [Wording(one.id, one.source_id, one.title, one.text) for one in articles]
+    same = copies(maybe_copies(likeness), wordings)
+    told = gather([one.id for one in articles], likeness, copy_of=same)
+    return {key: Place(story, same.get(key)) for key, story in told.of.items()}
+
+
+def publication_of(*, min_items: int = 1, max_items: int = 20, **more: Any) -> Publication:
     """A daily publication."""
     return Publication(
         id=1,
@@ -84,4 +101,5 @@ def publication_of(*, min_items: int = 1, max_items: int = 20) -> Publication:
         template="digest",
         cadences=(Cadence("daily", CadenceRule.DAILY, time(7, 0)),),
         created_at=NOW,
+        **more,
     )

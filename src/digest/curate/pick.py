@@ -1,17 +1,25 @@
-"""Picking an issue's items: age → copies → score → caps → sections. Every article gets a verdict on record."""
+"""Picking an issue's items: age → stories → what was carried before → score → caps → sections.
+
+Every article that was looked at gets a verdict on record, with a sentence that says why.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from digest.curate.leading import Member, also_at, in_order, members
+from digest.curate.rank import Contender, Limits, Ranked, rank, share_of_source
+from digest.curate.repeats import news_of, sentence
 from digest.curate.score import parts, published
-from digest.curate.stories import group
 from digest.model.article import Article, SourceLink
+from digest.model.health import span
 from digest.model.issue import Candidate, IssueItem, Role, SkipReason, Verdict
 from digest.model.publication import Publication, Topic
+from digest.model.story import Carried, Place
 from digest.text.excerpt import teaser
 
 #: A lead and this many stories get a teaser; what follows is a list of headlines.
@@ -23,20 +31,49 @@ _NO_SECTION = ("news", "News")
 
 @dataclass(frozen=True, slots=True)
 class Curation:
-    """What was decided. ``skip`` is set, and ``items`` is empty, when there is nothing worth sending."""
+    """What was decided. ``skip`` is set, and ``items`` is empty, when there is nothing worth sending.
+
+    ``stories``: article id → story id, for every candidate that belongs to one.
+    """
 
     items: tuple[IssueItem, ...]
     candidates: tuple[Candidate, ...]
     skip: SkipReason | None = None
+    stories: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Story:
-    leader: Article
-    copies: tuple[Article, ...]
-    score: float
-    score_parts: dict[str, float]
+    """The members best first; the first leads."""
+
+    members: tuple[Member, ...]
     section: tuple[str, str]
+    contender: Contender
+
+    @property
+    def leader(self) -> Article:
+        return self.members[0].article
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """What all steps need to know. ``pins``: article id → position in the issue (0 first), None: anywhere."""
+
+    publication: Publication
+    links: Sequence[SourceLink]
+    topics: Sequence[Topic]
+    places: Mapping[int, Place]
+    pins: Mapping[int, int | None]
+    now: datetime
+    max_age: timedelta
+
+    @property
+    def weights(self) -> dict[int, float]:
+        return {link.source.id: link.weight for link in self.links}
+
+    @property
+    def own(self) -> set[int]:
+        return {link.source.id for link in self.links if link.source.kind.is_own}
 
 
 def pick(
@@ -46,84 +83,136 @@ def pick(
     links: Sequence[SourceLink],
     topics: Sequence[Topic],
     now: datetime,
-    pins: Mapping[int, int] | None = None,
     max_age: timedelta = _MAX_AGE,
+    places: Mapping[int, Place] | None = None,
+    carried: Mapping[int, Carried] | None = None,
+    pins: Mapping[int, int | None] | None = None,
 ) -> Curation:
-    """Choose and order the items of an issue from the articles of its window."""
-    local = {link.source.id for link in links if link.source.kind.is_local}
+    """Choose and order the items of an issue from the articles of its window.
+
+    ``places``: article id → its story; what has none is a story of its own. ``carried``: story id → the earlier issue
+    that had it. ``pins``: article id → position in the issue, 0 first, or None for anywhere; a pinned article is
+    placed whatever its age, its source and its story, unless it is hidden.
+    """
+    desk = _Desk(publication, links, topics, places or {}, pins or {}, now, max_age)
     verdicts: list[Candidate] = []
     fresh: list[Article] = []
     for article in sorted(articles, key=lambda article: article.id):  # the same set, the same issue
-        refusal = _refusal(article, local=local, now=now, max_age=max_age)
+        refusal = _refusal(article, desk)
         if refusal is None:
             fresh.append(article)
         else:
             verdicts.append(refusal)
-    ranked = _ranked(fresh, links=links, topics=topics, now=now)
-    ranked = _pinned(ranked, pins or {})
-    chosen, rest = ranked[: publication.max_items], ranked[publication.max_items :]
-    for place, story in enumerate(rest, start=publication.max_items + 1):
-        note = f"ranked {place} of {len(ranked)}; the issue takes {publication.max_items}"
-        verdicts += _verdicts(story, Verdict.OVER_CAP, note=note)
-    for story in chosen:
-        verdicts += _verdicts(story, Verdict.PLACED)
-    if len(chosen) < max(1, publication.min_items):
-        return Curation((), tuple(verdicts), SkipReason.TOO_LITTLE_NEWS)
-    return Curation(tuple(_items(chosen)), tuple(verdicts))
+    stories = [_story(*told, desk) for told in _news(_gathered(fresh, desk), carried or {}, desk, verdicts)]
+    limits = _limits(publication)
+    contenders = [story.contender for story in stories]
+    by_leader = {story.leader.id: story for story in stories}
+    taken, held = rank(contenders, limits)
+    chosen = [(by_leader[one.key], one) for one in taken]
+    for place, one in enumerate(held, start=len(taken) + 1):
+        note = _kept_out(one, by_leader[one.key], limits, contenders, place=place)
+        verdicts += _verdicts(by_leader[one.key], one, Verdict.OVER_CAP, note=note)
+    for story, one in chosen:
+        verdicts += _verdicts(story, one, Verdict.PLACED, note=_placed(story, desk, carried or {}))
+    of = {article.id: desk.places[article.id].story_id for article in articles if article.id in desk.places}
+    if len(chosen) < limits.fewest:
+        return Curation((), tuple(verdicts), SkipReason.TOO_LITTLE_NEWS, of)
+    return Curation(tuple(_items(chosen, desk.pins)), tuple(verdicts), stories=of)
 
 
-def _refusal(article: Article, *, local: set[int], now: datetime, max_age: timedelta) -> Candidate | None:
+def _limits(publication: Publication) -> Limits:
+    return Limits(
+        items=publication.max_items,
+        fewest=max(1, publication.min_items),
+        of_source=publication.max_per_source,
+        of_section=publication.max_per_section,
+    )
+
+
+def _refusal(article: Article, desk: _Desk) -> Candidate | None:
     if article.is_hidden:
         return Candidate(article.id, Verdict.HIDDEN, note="hidden by an operator")
-    if article.is_rerun:
+    if article.is_rerun and article.id not in desk.pins and not _is_own(article, desk):
         return Candidate(article.id, Verdict.TOO_OLD, note="it was old already when its source first showed it")
-    age = now - published(article, now=now)
-    if age > max_age and not local.intersection(article.sources or (article.source_id,)):
-        return Candidate(article.id, Verdict.TOO_OLD, note=f"published {age.days} days before this issue")
+    age = desk.now - published(article, now=desk.now)
+    if age > desk.max_age and article.id not in desk.pins and not _is_own(article, desk):
+        return Candidate(article.id, Verdict.TOO_OLD, note=f"published {span(age)} before this issue")
     return None
 
 
-def _ranked(
-    articles: Sequence[Article], *, links: Sequence[SourceLink], topics: Sequence[Topic], now: datetime
-) -> list[_Story]:
-    weights = {link.source.id: link.weight for link in links}
-    stories = []
-    for members in group(articles):
-        # The fullest text leads; on a tie the one that was seen first.
-        leader = max(members, key=lambda article: (article.word_count, -article.id))
-        score_parts = parts(members, leader, weights=weights, now=now)
-        stories.append(
-            _Story(
-                leader=leader,
-                copies=tuple(article for article in members if article is not leader),
-                score=round(sum(score_parts.values()), 4),
-                score_parts=score_parts,
-                section=_section(members, leader, links=links, topics=topics),
+def _is_own(article: Article, desk: _Desk) -> bool:
+    return bool(desk.own.intersection(article.sources or (article.source_id,)))
+
+
+def _gathered(articles: Sequence[Article], desk: _Desk) -> list[list[Member]]:
+    """The articles as stories by their first articles; what an editor pinned beside another stays apart."""
+    stories: dict[tuple[int, int], list[Member]] = defaultdict(list)
+    pinned: set[int] = set()
+    for member in members(articles, desk.places):
+        key = member.article.id
+        place = desk.places.get(key)
+        story = key if place is None else place.story_id
+        is_second = key in desk.pins and story in pinned
+        if key in desk.pins:
+            pinned.add(story)
+        stories[story, key if is_second else 0].append(member)
+    return list(stories.values())
+
+
+def _news(
+    stories: Sequence[list[Member]], carried: Mapping[int, Carried], desk: _Desk, verdicts: list[Candidate]
+) -> list[tuple[list[Member], list[Member]]]:
+    """(what may lead, the rest) of each story; those that an earlier issue carried get their verdicts."""
+    kept: list[tuple[list[Member], list[Member]]] = []
+    for story in stories:
+        place = desk.places.get(story[0].article.id)
+        before = carried.get(place.story_id) if place else None
+        if before is None:
+            kept.append((story, []))
+            continue
+        news = news_of(story, before, own=desk.own, now=desk.now)
+        news += [one for one in story if one.article.id in desk.pins and one not in news]
+        if news:
+            kept.append((news, [one for one in story if one not in news]))
+            continue
+        for one in story:
+            is_newer = published(one.article, now=desk.now) > before.curated_at
+            note = sentence(before, is_newer=is_newer)
+            verdicts.append(
+                Candidate(one.article.id, Verdict.ALREADY_CARRIED, merged_into=before.article_id, note=note)
             )
-        )
-    return sorted(stories, key=lambda story: (-story.score, story.leader.id))
+    return kept
 
 
-def _pinned(ranked: list[_Story], pins: Mapping[int, int]) -> list[_Story]:
-    """Stories with an editor's pin at the places they are to have, the others around them in order."""
-    places = {story.leader.id: pins[story.leader.id] for story in ranked if story.leader.id in pins}
-    rest = [story for story in ranked if story.leader.id not in places]
-    for story in sorted((one for one in ranked if one.leader.id in places), key=lambda one: places[one.leader.id]):
-        rest.insert(places[story.leader.id], story)
-    return rest
+def _story(news: Sequence[Member], rest: Sequence[Member], desk: _Desk) -> _Story:
+    weights = desk.weights
+    ordered = [
+        *in_order(news, weights=weights, pinned=desk.pins, now=desk.now),
+        *in_order(rest, weights=weights, pinned=desk.pins, now=desk.now),
+    ]
+    leader = ordered[0].article
+    section = _section([one.article for one in ordered], desk)
+    is_pinned = leader.id in desk.pins
+    contender = Contender(
+        key=leader.id,
+        source=leader.source_id,
+        section=section[0],
+        parts=parts(ordered, leader, weights=weights, now=desk.now, is_pinned=is_pinned),
+        topic=section[0] if section[0] in {topic.slug for topic in desk.topics} else "",
+        is_pinned=is_pinned,
+        is_capped=not _is_own(leader, desk),
+    )
+    return _Story(tuple(ordered), section, contender)
 
 
-def _section(
-    members: Sequence[Article], leader: Article, *, links: Sequence[SourceLink], topics: Sequence[Topic]
-) -> tuple[str, str]:
+def _section(in_order: Sequence[Article], desk: _Desk) -> tuple[str, str]:
     """(slug, title): a label that is a topic of the publication, else its source's topic, else its first label."""
-    known = {topic.slug: topic.name for topic in topics}
-    in_order = [leader, *(article for article in members if article is not leader)]
+    known = {topic.slug: topic.name for topic in desk.topics}
     for article in in_order:
         for label in article.labels:
             if slug(label) in known:
                 return slug(label), known[slug(label)]
-    by_source = {link.source.id: link.topic for link in links if link.topic}
+    by_source = {link.source.id: link.topic for link in desk.links if link.topic}
     for article in in_order:
         for source in article.sources or (article.source_id,):
             if source in by_source:
@@ -138,42 +227,61 @@ def slug(label: str) -> str:
     return re.sub(r"[\W_]+", "-", label.casefold()).strip("-")[:64].strip("-")
 
 
-def _verdicts(story: _Story, verdict: Verdict, *, note: str = "") -> list[Candidate]:
-    leader = Candidate(story.leader.id, verdict, story.score, story.score_parts, note=note)
-    copies = [
-        Candidate(
-            article.id,
-            Verdict.MERGED,
-            story.score,
-            merged_into=story.leader.id,
-            note="the same report as another article",
-        )
-        for article in story.copies
-    ]
-    return [leader, *copies]
+def _kept_out(one: Ranked, story: _Story, limits: Limits, contenders: Sequence[Contender], *, place: int) -> str:
+    if one.held_back == "source":
+        most = share_of_source(contenders, limits)
+        return f"{story.leader.source_title} has its {_places(most)} already, out of {limits.items}"
+    if one.held_back == "section":
+        return f"the section {story.section[1]} has its {_places(limits.of_section or 0)} already"
+    return f"ranked {place} of {len(contenders)}; the issue takes {limits.items}"
 
 
-def _items(chosen: Sequence[_Story]) -> list[IssueItem]:
+def _places(number: int) -> str:
+    return "1 place" if number == 1 else f"{number} places"
+
+
+def _placed(story: _Story, desk: _Desk, carried: Mapping[int, Carried]) -> str:
+    if story.contender.is_pinned:
+        return "pinned by an editor"
+    place = desk.places.get(story.leader.id)
+    before = carried.get(place.story_id) if place else None
+    return f"news of a story that the issue of {before.period_start} carried" if before else ""
+
+
+def _verdicts(story: _Story, ranked: Ranked, verdict: Verdict, *, note: str = "") -> list[Candidate]:
+    leader = story.members[0]
+    found = [Candidate(leader.article.id, verdict, ranked.score, dict(ranked.parts), note=note)]
+    for one in story.members[1:]:
+        note = "a copy of the same report" if one.report == leader.report else "another report of the same story"
+        found.append(Candidate(one.article.id, Verdict.MERGED, ranked.score, merged_into=leader.article.id, note=note))
+    return found
+
+
+def _items(chosen: Sequence[tuple[_Story, Ranked]], pins: Mapping[int, int | None]) -> list[IssueItem]:
+    """Lead, stories by section, briefs; then each pinned article that has a position is moved there."""
     lead, stories, briefs = chosen[0], chosen[1 : 1 + _STORIES], chosen[1 + _STORIES :]
-    by_section: dict[str, list[_Story]] = {}
-    for story in stories:
-        by_section.setdefault(story.section[0], []).append(story)
-    in_order = [(lead, Role.LEAD)]
-    in_order += [(story, Role.STORY) for members in by_section.values() for story in members]
-    in_order += [(story, Role.BRIEF) for story in briefs]
-    return [_item(story, role, position=position) for position, (story, role) in enumerate(in_order)]
+    by_section: dict[str, list[tuple[_Story, Ranked]]] = defaultdict(list)
+    for one in stories:
+        by_section[one[0].section[0]].append(one)
+    ordered = [lead, *(one for members in by_section.values() for one in members), *briefs]
+    fixed = sorted((place, one[0].leader.id) for one in ordered if (place := pins.get(one[0].leader.id)) is not None)
+    found = {one[0].leader.id: one for one in ordered}
+    rest = [one for one in ordered if pins.get(one[0].leader.id) is None]
+    for place, key in fixed:
+        rest.insert(max(0, place), found[key])
+    return [_item(story, ranked, position=position) for position, (story, ranked) in enumerate(rest)]
 
 
-def _item(story: _Story, role: Role, *, position: int) -> IssueItem:
+def _item(story: _Story, ranked: Ranked, *, position: int) -> IssueItem:
     article = story.leader
-    also: Mapping[str, str] = {copy.source_title: copy.url for copy in story.copies if copy.url}
+    role = Role.LEAD if position == 0 else Role.STORY if position <= _STORIES else Role.BRIEF
     return IssueItem(
         article_id=article.id,
         position=position,
         role=role,
         section=story.section[0],
         section_title=story.section[1],
-        score=story.score,
-        teaser=teaser(article.summary, title=article.title, text=article.text),
-        also_at=tuple((title, url) for title, url in also.items() if title != article.source_title),
+        score=ranked.score,
+        teaser=teaser(article.summary, title=article.title, text=article.text, language=article.language),
+        also_at=also_at(article, story.members[1:]),
     )
