@@ -275,3 +275,19 @@ def test_words_that_are_too_many_are_refused(store: Store, tmp_path: Path):
 
     with pytest.raises(BadInput, match="the introduction has 2001 characters"):
         editing.introduce(a_line(paper), issue.id, "x" * 2001)
+
+
+def test_a_pin_brings_back_what_an_earlier_issue_left_out_but_not_what_it_carried(store: Store, tmp_path: Path):
+    with start_sink(tmp_path) as sink:
+        paper = held_paper(store, tmp_path, port=sink.port)
+        with store.write() as tx:
+            publications.change(tx, publications.list_all(tx)[0].id, {"hold_s": 0, "max_items": 1})
+        first = run_paper(paper)
+        (carried,) = headlines(store, first.issue)
+        left_out = next(name for name in ("ferry", "library", "harvest") if name not in carried)
+        for ref in (path_of(tmp_path, left_out), path_of(tmp_path, carried.split()[1])):
+            editing.decide(store, "morning", ref, pin=0)
+        second = run_paper(paper, at=MORNING + timedelta(days=9))
+
+    assert headlines(store, second.issue) == [f"The {left_out} story"]
+    assert sum(sink.recipients().values()) == 6

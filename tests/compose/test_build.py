@@ -7,6 +7,8 @@ import pytest
 
 from digest.compose.build import build_context, preheader_for, subject_for
 from digest.compose.context import Copy, Image
+from digest.compose.environment import templates
+from digest.compose.render import render
 from digest.model.issue import RenditionKey, Role
 from support.composing import ALL, BASE_URL, NOW, article, context_of, issue, item, newsroom, publication
 
@@ -69,6 +71,26 @@ def test_an_issue_without_a_number_links_to_the_publication():
     context = build_context(publication(), issue(number=None), items, articles, key=ALL, base_url=BASE_URL + "/")
 
     assert context.issue.web_url == "https://news.example.com/meridian"
+
+
+def test_of_many_other_places_three_are_named_and_the_rest_counted():
+    places = tuple((f"Place {number}", f"https://p{number}.example/x") for number in range(1, 10))
+    context = context_of([item(1, also_at=places), item(2, also_at=places[:3])], {1: article(1), 2: article(2)})
+    rendered = render(context, env=templates())
+
+    assert [copy.source for copy in context.lead.also_at] == ["Place 1", "Place 2", "Place 3"]
+    assert (rendered.html.count("and 6 more"), rendered.text.count("and 6 more")) == (1, 1)
+    assert (rendered.html.count(" more<"), "and 0 more" in rendered.text) == (1, False)
+
+
+def test_what_its_publisher_changed_before_it_is_sent_says_so():
+    known = {1: article(1, updated_at=NOW), 2: article(2)}
+    context = context_of([item(1), item(2)], known)
+    rendered = render(context, env=templates())
+
+    assert context.lead.is_updated
+    assert not context.sections[0].stories[0].is_updated
+    assert (rendered.html.count("updated"), rendered.text.count("updated")) == (1, 1)
 
 
 def test_reading_minutes_are_those_of_the_digest_itself():

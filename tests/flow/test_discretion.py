@@ -125,6 +125,7 @@ def with_a_second(paper: Container, port: int) -> Container:
     return make_container(paper.store, relays={"default": relay, "second": {**relay, "priority": 20}})
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # it waits half a minute, whatever the database
 @pytest.mark.usefixtures("_logged_in_full")
 def test_a_busy_relay_is_quoted_without_the_reader(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     busy = {"reply": {f"rcpt:{address(n)}": quoting("421 4.7.0", n) for n in range(1, 5)}}

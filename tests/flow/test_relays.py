@@ -66,7 +66,11 @@ RATES = {"default": 200, "second": 100, "third": 50}
 LOST_AFTER, READERS = 150, 1400
 
 
-@pytest.mark.parametrize("how", ["busy", "drop"])
+@pytest.mark.parametrize(
+    ("database_url", "how"),
+    [("sqlite", "drop"), pytest.param("postgres", "busy", marks=pytest.mark.postgres)],
+    indirect=["database_url"],
+)
 def test_three_relays_keep_their_limits_while_one_fails_and_everybody_is_mailed_once(
     store: Store, tmp_path: Path, how: str
 ):

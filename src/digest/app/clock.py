@@ -10,24 +10,27 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from random import SystemRandom
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from digest.app import line as steps
+from digest.app.collecting import collect
 from digest.app.container import Container
 from digest.app.line import Line, Watch
 from digest.app.run import RunResult, advance
 from digest.app.session import HANDS, Session, delivering
 from digest.app.work import settle_ended
-from digest.collect.refresh import refresh
+from digest.collect import websub
+from digest.collect.refresh import has_work, takes_hubs
 from digest.engine.local import LocalEngine
 from digest.engine.port import Engine
 from digest.model.calendar import due_period
 from digest.model.errors import DigestError, NothingToDo
 from digest.model.issue import Issue
 from digest.model.publication import Cadence
-from digest.store import issues, publications, sources
+from digest.store import issues, publications
 
 log = structlog.get_logger()
 
@@ -136,18 +139,13 @@ def _began_before(line: Line, cadence: Cadence) -> bool:
 async def poll(container: Container, clock: Clock) -> int:
     """Fetch the sources whose time has come, so that a fast feed loses no article between two issues."""
     fetched = 0
+    if takes_hubs(container.settings):
+        await websub.keep_up(container.store, settings=container.settings, now=clock(), rng=SystemRandom())
     with container.store.read() as tx:
         known = publications.list_all(tx)
     for publication in known:
         with container.store.read() as tx:
-            waiting = sources.due(tx, publication.id, now=clock())
-        if waiting:
-            reports = await refresh(
-                container.store,
-                publication.id,
-                settings=container.settings,
-                now=clock(),
-                all_sources=False,
-            )
-            fetched += len(reports)
+            is_waited_for = has_work(tx, publication.id, now=clock())
+        if is_waited_for:
+            fetched += len(await collect(container, publication.id, now=clock()))
     return fetched

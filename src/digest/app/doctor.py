@@ -16,10 +16,13 @@ from urllib.parse import urlsplit
 from digest.app.container import open_store
 from digest.app.relays import relay_of
 from digest.app.signing import load_key
+from digest.app.sourcing import ailing
+from digest.collect.troubles import without_password
 from digest.compose.environment import templates
 from digest.config.secrets import load_keyring
 from digest.config.settings import DkimSettings, Settings, find_config
 from digest.deliver.letter import sender_domain
+from digest.model.article import SourceLink
 from digest.model.errors import DigestError
 from digest.smtp.pool import Pool
 from digest.store import migrate, publications, sources
@@ -136,25 +139,34 @@ def _clock(store: Store) -> Check:
 
 
 def _publications(store: Store) -> Iterator[Check]:
+    now = datetime.now(UTC)
     with store.read() as tx:
         known = publications.list_all(tx)
         if not known:
             yield Check("publications", Health.WARN, "none yet", "add one with `digest publication add`")
         for publication in known:
             linked = sources.list_sources(tx, publication.id)
-            failing = [link.source for link in linked if link.source.last_error]
             name = f"publication {publication.slug}"
             if not linked:
                 yield Check(name, Health.WARN, "has no sources", f"digest source add {publication.slug} URL")
-            elif failing:
-                yield Check(
-                    name,
-                    Health.WARN,
-                    f"{len(failing)} of {len(linked)} sources fail: {failing[0].url}: {failing[0].last_error}",
-                    f"digest source list {publication.slug}",
-                )
             else:
-                yield Check(name, Health.OK, f"{len(linked)} source{'' if len(linked) == 1 else 's'}")
+                yield _sources(name, publication.slug, linked, now)
+
+
+def _sources(name: str, slug: str, linked: list[SourceLink], now: datetime) -> Check:
+    """Failing a little is usual on the web; told are those that somebody must look at, or all when all fail."""
+    ill = ailing(linked, now=now)
+    total = f"{len(linked)} source{'' if len(linked) == 1 else 's'}"
+    if ill:
+        link, how = ill[0]
+        message = f"{len(ill)} of {total} must be looked at: {without_password(link.source.url)}: {how.words}"
+        return Check(name, Health.WARN, message, f"digest source list {slug}")
+    failing = [link.source for link in linked if link.source.last_error]
+    if failing:
+        first = failing[0]
+        message = f"{len(failing)} of {total} fail: {without_password(first.url)}: {first.last_error}"
+        return Check(name, Health.WARN, message, f"digest source list {slug}")
+    return Check(name, Health.OK, total)
 
 
 def _senders(store: Store) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,46 +16,77 @@ from digest.app.line import consider
 from digest.curate.pick import Curation
 from digest.deliver.letter import Letter, address_letter
 from digest.model.article import Article
-from digest.model.calendar import due_period
+from digest.model.calendar import Period, due_period, next_period
 from digest.model.delivery import OPEN, FailReason, Marked, Recipient, Tally
 from digest.model.errors import BadInput, IllegalTransition
-from digest.model.issue import Issue, IssueState, Rendition
+from digest.model.issue import Issue, IssueState, Rendition, SkipReason
+from digest.model.publication import Publication
 from digest.store import articles as article_store
-from digest.store import endings, issues, publications, renditions, rulings, standing
-from digest.store.engine import Store
+from digest.store import endings, images, issues, publications, renditions, rulings, standing, stories
+from digest.store.engine import Store, Tx
 
 _STANDS_FOR = "reader@example.com"
+_COMING = frozenset(
+    {IssueState.PLANNED, IssueState.COLLECTING, IssueState.CURATED, IssueState.COMPOSED, IssueState.APPROVED}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A trial curation, with the articles it speaks of."""
+    """What an issue carries, or would carry, with the articles it speaks of; ``is_trial`` while nothing is decided."""
 
     curation: Curation
     articles: Mapping[int, Article]
+    issue: Issue
+    publication: Publication
+    is_trial: bool = True
 
 
-def build(container: Container, slug: str, *, now: datetime) -> Built:
-    """Curate the due issue of a publication's first cadence without keeping anything."""
+def build(container: Container, wanted: str, *, now: datetime) -> Built:
+    """Curate an issue, or the next of a publication's first cadence, without keeping anything.
+
+    ``wanted`` is a publication's slug or an issue's id. An issue that is curated already is shown as it was decided.
+    Raises NotFound.
+    """
     with container.store.read() as tx:
-        publication = publications.get(tx, slug)
-        cadence = publication.cadences[0]
-        period = due_period(cadence, ZoneInfo(publication.timezone), now)
-        found = issues.of_period(tx, publication.id, cadence=cadence.name, period=period)
-        issue = found or _imagined(publication.id, publication.slug, cadence.name, period.start, now)
-        curation = consider(tx, publication, issue, window_from=issues.window_start(tx, issue), now=now)
+        if wanted.isdecimal():
+            issue = issues.get(tx, int(wanted))
+            publication = publications.by_id(tx, issue.publication_id)
+        else:
+            publication = publications.get(tx, wanted)
+            issue = _next(tx, publication, now=now)
+        decided = issues.candidates(tx, issue.id)
+        if decided:
+            of = {key: place.story_id for key, place in stories.places(tx, [one.article_id for one in decided]).items()}
+            skip = next((reason for reason in SkipReason if reason == issue.reason), None)
+            curation = Curation(tuple(issues.items(tx, issue.id)), tuple(decided), skip, of)
+        else:
+            curation = consider(tx, publication, issue, window_from=issues.window_start(tx, issue), now=now)
         known = article_store.by_ids(tx, [candidate.article_id for candidate in curation.candidates])
-    return Built(curation, {article.id: article for article in known})
+    return Built(curation, {article.id: article for article in known}, issue, publication, is_trial=not decided)
 
 
-def _imagined(publication_id: int, slug: str, cadence: str, day: date, now: datetime) -> Issue:
+def _next(tx: Tx, publication: Publication, *, now: datetime) -> Issue:
+    """The due issue until it goes out, then the one after it."""
+    cadence, zone = publication.cadences[0], ZoneInfo(publication.timezone)
+    period = due_period(cadence, zone, now)
+    while True:
+        found = issues.of_period(tx, publication.id, cadence=cadence.name, period=period)
+        if found is None:
+            return _imagined(publication.id, publication.slug, cadence.name, period, now)
+        if found.state in _COMING:
+            return found
+        period = next_period(cadence, zone, period.due_at)
+
+
+def _imagined(publication_id: int, slug: str, cadence: str, period: Period, now: datetime) -> Issue:
     return Issue(
         id=0,
         publication_id=publication_id,
         publication_slug=slug,
         cadence=cadence,
-        period_start=day,
-        due_at=now,
+        period_start=period.start,
+        due_at=period.due_at,
         state=IssueState.PLANNED,
         created_at=now,
         window_from=None,
@@ -162,6 +194,7 @@ def export(container: Container, issue_id: int, folder: Path) -> list[Path]:
             path = folder / f"{_name(rendition)}.{suffix}"
             path.write_bytes(content)
             written.append(path)
+    written += _export_pictures(container, made, folder)
     summary = {
         "publication": publication.slug,
         "number": issue.number,
@@ -177,6 +210,24 @@ def export(container: Container, issue_id: int, folder: Path) -> list[Path]:
     path = folder / "issue.json"
     path.write_text(json.dumps(summary, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     return [*written, path]
+
+
+def _export_pictures(container: Container, made: Sequence[Rendition], folder: Path) -> list[Path]:
+    """Write our own copies of pictures beside the pages, and let the pages show those."""
+    site = container.settings.site.base_url
+    own = re.compile(re.escape(site) + r"/images/([0-9a-f]{64})\.jpg")
+    written = []
+    for name in sorted({name for rendition in made for name in own.findall(rendition.html)}):
+        with container.store.read() as tx:
+            content = images.content(tx, name)
+        if content is not None:
+            path = folder / "images" / f"{name}.jpg"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+            written.append(path)
+    for page in folder.glob("*.html") if written else ():
+        page.write_text(own.sub(r"images/\1.jpg", page.read_text("utf-8")), "utf-8")
+    return written
 
 
 def _files(letter: Letter, rendition: Rendition, *, at: datetime) -> dict[str, bytes]:

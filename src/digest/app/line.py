@@ -12,13 +12,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from digest.app import collecting
 from digest.app.container import Container
 from digest.app.progress import Progress
 from digest.app.relays import warming_up
 from digest.app.signing import signer_for
-from digest.collect.refresh import SourceReport, refresh
+from digest.app.stories import join, places
+from digest.collect.refresh import SourceReport
 from digest.compose.build import addressed, preheader_for, subject_for
 from digest.compose.environment import templates
+from digest.compose.images import Pictures
 from digest.compose.renditions import renditions, web_view
 from digest.curate.pick import Curation, pick
 from digest.deliver.letter import Letter, address_letter
@@ -27,11 +30,12 @@ from digest.model.article import Article, Editing
 from digest.model.calendar import due_period, next_period
 from digest.model.delivery import ChunkRef, Outcome
 from digest.model.errors import NothingToDo
-from digest.model.issue import TRANSITIONS, Issue, IssueItem, IssueState, Rendition, RenditionKey, SkipReason
+from digest.model.issue import TRANSITIONS, Issue, IssueItem, IssueState, Rendition, RenditionKey, SkipReason, Verdict
 from digest.model.publication import Cadence, CadenceRule, CatchUp, Publication
 from digest.store import articles as article_store
-from digest.store import deliveries, editing, issues, publications, sources, standing, suppressions
+from digest.store import deliveries, editing, images, issues, publications, sources, standing, suppressions
 from digest.store import renditions as rendition_store
+from digest.store import stories as story_store
 from digest.store.engine import Store, Tx
 
 #: A worker's unit: big enough to amortise work, small enough that one chunk does not take long (architecture 2.4).
@@ -140,13 +144,8 @@ async def collect(line: Line, issue: Issue) -> Issue:
         issue = line.read_again(issue)
     if issue.state is IssueState.COLLECTING:
         line.watch.step("collecting")
-        await refresh(
-            line.container.store,
-            line.publication.id,
-            settings=line.container.settings,
-            now=line.clock(),
-            all_sources=True,
-            progress=line.watch.source,
+        await collecting.collect(
+            line.container, line.publication.id, now=line.clock(), all_sources=True, progress=line.watch.source
         )
     return issue
 
@@ -158,6 +157,7 @@ def curate(line: Line, issue: Issue) -> Issue:
     line.watch.step("curating")
     now = line.clock()
     with line.container.store.write() as tx:
+        join(tx, now=now, anew=True)
         window_from = issues.window_start(tx, issue)
         curation = consider(tx, line.publication, issue, window_from=window_from, now=now)
         issues.set_window(tx, issue.id, window_from=window_from, window_to=now)
@@ -173,21 +173,40 @@ def consider(
     since = window_from - _OVERLAP if window_from else None
     # No upper bound: whatever is stored and has no verdict yet is looked at, so nothing falls between two windows.
     found = article_store.eligible(tx, publication.id, since)
-    judged = issues.judged_elsewhere(tx, issue, [article.id for article in found])
     edited = editing.of_publication(tx, publication.id)
+    pins = {key: one.pin for key, one in edited.items() if one.pin is not None and not one.is_recalled}
+    # What an editor pins is meant, however long ago it was seen or left out: only what readers have had stays out.
+    found += article_store.by_ids(tx, sorted(pins.keys() - {article.id for article in found}))
+    judged = issues.judged_elsewhere(tx, issue, [article.id for article in found]) - pins.keys()
+    judged |= issues.judged_elsewhere(tx, issue, sorted(pins), verdicts=[Verdict.PLACED])
     rules = {cadence.name: cadence.rule for cadence in publication.cadences}
-    reach = timedelta(days=8 if rules.get(issue.cadence) is CadenceRule.WEEKLY else 3)
+    reach = _reach(rules.get(issue.cadence), issue, is_first=window_from is None)
+    waiting = [_as_edited(article, edited) for article in found if article.id not in judged]
     curation = pick(
         publication,
-        [_as_edited(article, edited) for article in found if article.id not in judged],
+        waiting,
         links=sources.list_sources(tx, publication.id),
         topics=publications.topics(tx, publication.id),
-        pins={key: one.pin for key, one in edited.items() if one.pin is not None and not one.is_recalled},
+        pins=pins,
         now=now,
         max_age=reach,
+        places=places(tx, [article.id for article in waiting], now=now),
+        carried=story_store.carried(
+            tx, publication.id, issue.cadence, but=issue.id, since=now - timedelta(days=publication.story_days)
+        ),
     )
     items = tuple(_retold(item, edited) for item in curation.items)
     return replace(curation, items=items)
+
+
+def _reach(rule: CadenceRule | None, issue: Issue, *, is_first: bool) -> timedelta:
+    """How old an article may be. The first issue has what its period brought: the rest of a feed was news before."""
+    if rule is CadenceRule.WEEKLY:
+        return timedelta(days=8)
+    if not is_first:
+        return timedelta(days=3)
+    is_after_weekend = rule is CadenceRule.WEEKDAYS and issue.period_start.weekday() == 0
+    return timedelta(hours=84 if is_after_weekend else 36)
 
 
 def _as_edited(article: Article, edited: Mapping[int, Editing]) -> Article:
@@ -243,8 +262,12 @@ def compose_again(tx: Tx, line: Line, issue: Issue, keys: Sequence[RenditionKey]
     issues.title(tx, issue.id, subject=subject, preheader=preheader_for(items, articles))
     issue = issues.get(tx, issue.id)
     env = templates(line.container.template_path)
-    composed = renditions(line.publication, issue, items, articles, keys=keys, env=env, base_url=base_url)
-    page = web_view(line.publication, issue, items, articles, env=env, base_url=base_url)
+    own = images.of_articles(tx, articles)
+    pictures = Pictures(line.container.settings.image_mode, own, base_url)
+    composed = renditions(
+        line.publication, issue, items, articles, keys=keys, env=env, base_url=base_url, pictures=pictures
+    )
+    page = web_view(line.publication, issue, items, articles, env=env, base_url=base_url, pictures=pictures)
     ready = [(item.key, item.subject, item.html, item.text) for item in composed.renditions]
     ready.append((rendition_store.web_key(line.publication.locale), page.subject, page.html, page.text))
     rendition_store.put(tx, issue.id, ready, now=now)

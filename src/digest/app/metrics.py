@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -26,8 +26,11 @@ import digest
 from digest.app.counts import Counted, Counts
 from digest.config.settings import Settings
 from digest.engine.port import Engine, EngineHealth
+from digest.model.article import Source
 from digest.model.delivery import OPEN, DeliveryState, FailReason
 from digest.model.errors import LeaseLost, RelayRefused, RelayUnreachable, StoreUnavailable
+from digest.model.health import SourceState, health
+from digest.store import sources
 from digest.store.engine import Store
 from digest.store.figures import Figures, figures
 
@@ -143,6 +146,7 @@ class _Answer:
     """What the database said, ``at`` (monotonic) and how long that took. ``figures`` None: it did not answer."""
 
     figures: Figures | None
+    sources: Sequence[Source]
     health: EngineHealth | None
     now: datetime | None
     at: float
@@ -170,6 +174,7 @@ class _Installation(Collector):
             yield _gauge("digest_database_answer_seconds", "How long these counts took.", [], {(): answer.took})
             yield from _issues(answer.figures, answer.now)
             yield from self._quotas(answer.figures)
+            yield from _sources(answer.sources, answer.now)
         if answer.health is not None:
             yield _gauge("digest_workers", "Workers that gave a sign of life lately.", [], {(): answer.health.workers})
             waiting = {("waiting",): answer.health.waiting, ("running",): answer.health.running}
@@ -181,11 +186,12 @@ class _Installation(Collector):
             with self.store.read() as tx:
                 now = tx.now()
                 found = figures(tx, now=now)
+                known = sources.in_use(tx)
             health = None if self.engine is None else self.engine.health()
         except StoreUnavailable as error:
             log.warning("metrics.failed", error=error.message, hint=error.hint)
-            return _Answer(None, None, None, began, self.clock() - began)
-        return _Answer(found, health, now, began, self.clock() - began)
+            return _Answer(None, (), None, None, began, self.clock() - began)
+        return _Answer(found, known, health, now, began, self.clock() - began)
 
     def _quotas(self, found: Figures) -> Iterable[Metric]:
         limits = {(name,): relay.daily_quota for name, relay in self.settings.relays.items() if relay.daily_quota}
@@ -219,6 +225,17 @@ def _issues(found: Figures, now: datetime) -> Iterable[Metric]:
     yield _gauge("digest_issue_audience", "Readers of the issues on which work remains.", labels, audience)
     yield _gauge("digest_issue_overdue_seconds", "How long ago the oldest open issue was due.", labels, overdue)
     yield _gauge("digest_issue_waiting_seconds", "How long the oldest delivery has been waiting.", labels, waiting)
+
+
+def _sources(known: Sequence[Source], now: datetime) -> Iterable[Metric]:
+    states: Counter[tuple[str, ...]] = Counter({(str(state),): 0 for state in SourceState})
+    silent = 0
+    for source in known:
+        how = health(source, now=now)
+        states[str(how.state),] += 1
+        silent += how.silent_for is not None
+    yield _gauge("digest_sources", "Sources in use, by how they do.", ["state"], states)
+    yield _gauge("digest_sources_silent", "Sources silent far beyond their habit.", [], {(): silent})
 
 
 def _gauge(name: str, text: str, labels: list[str], values: Mapping[Any, float | None]) -> Metric:

@@ -14,7 +14,7 @@ from digest.mime.address import parse_address, parse_mailbox
 from digest.model.errors import BadInput
 from digest.model.publication import Cadence, CadenceRule, CatchUp, NewPublication
 
-_RESERVED = {"u", "p", "c", "static", "healthz", "metrics", "preview", "api", "admin"}
+_RESERVED = {"u", "p", "c", "static", "healthz", "metrics", "preview", "api", "admin", "images"}
 
 
 def new_publication(
@@ -50,6 +50,9 @@ def changes(*, sender: str | None = None, **values: Any) -> dict[str, Any]:
         _language(checked["locale"])
     if checked.get("reply_to"):
         checked["reply_to"] = parse_address(checked["reply_to"]).email
+    for limit in ("max_per_source", "max_per_section"):
+        if limit in checked:
+            checked[limit] = checked[limit] or None  # 0 takes the limit away
     check_item_limits(checked.get("min_items", 1), checked.get("max_items", 100))
     return checked
 

@@ -14,6 +14,7 @@ import structlog
 
 from digest.app import fence
 from digest.app import line as steps
+from digest.app.illustrating import illustrate
 from digest.app.line import Line
 from digest.app.session import Session, delivering
 from digest.app.work import hand_over
@@ -63,6 +64,7 @@ async def advance(
     issue = await steps.collect(line, issue)
     # In a thread: the pages of `digest serve` must answer while an issue is being curated or composed.
     issue = await asyncio.to_thread(steps.curate, line, issue)
+    await illustrate(line, issue)
     issue = await asyncio.to_thread(steps.compose, line, issue)
     if by_clock and await asyncio.to_thread(steps.skip_late, line, issue):
         return _result(line, line.read_again(issue))

@@ -16,6 +16,7 @@ from digest.app.container import Container
 from digest.app.line import Line, Watch
 from digest.app.run import RunResult
 from digest.app.session import HANDS, keep_delivering
+from digest.app.watching import watch_local
 from digest.engine.local import LocalEngine
 from digest.engine.port import Engine
 from digest.model.errors import DigestError
@@ -115,12 +116,22 @@ async def ticking(
         session = keep_delivering(container, attended, concurrency=HANDS, stop=stop)
         delivery = asyncio.create_task(session, name="delivery")
     await works.turn()
+    watcher = asyncio.create_task(_watching(container), name="watcher")
     try:
         yield
     finally:
+        watcher.cancel()
         scheduler.shutdown(wait=False)
         stop.set()
         await works.finish()
+        await asyncio.gather(watcher, return_exceptions=True)
         if delivery is not None:
             await asyncio.wait([delivery], timeout=_FINISH_S)
         log.info("clock.stopped")
+
+
+async def _watching(container: Container) -> None:
+    try:
+        await watch_local(container)
+    except Exception:  # the clock reads local sources as well: without this, only later
+        log.exception("watch.broke")

@@ -9,7 +9,7 @@ from datetime import datetime
 from digest.model.article import Article, DateProblem
 from digest.model.errors import NotFound
 from digest.model.issue import Candidate, Issue, IssueState, Verdict
-from digest.store import articles, issues, publications, sources
+from digest.store import articles, issues, publications, sources, stories
 from digest.store.engine import Store, Tx
 
 
@@ -60,10 +60,31 @@ def _tell(
     others = sorted({sources.get(tx, item.source_id).title for item in seen if item.source_id != article.source_id})
     if others:
         told.append(f"It was also seen in {', '.join(others)}, and stored once.")
+    told += _story(tx, article)
     told += [_verdict(tx, issue, candidate) for issue, candidate in verdicts]
     if not verdicts:
         told.append(_no_verdict(tx, article))
     return told
+
+
+def _story(tx: Tx, article: Article) -> list[str]:
+    """Where it belongs, once it was compared with the others."""
+    place = stories.places(tx, [article.id]).get(article.id)
+    if place is None:
+        return []
+    members = stories.members(tx, place.story_id)
+    named = {one.id: f"“{one.title}” ({one.source_title})" for one in articles.by_ids(tx, members)}
+    many = f"{len(members)} articles tell it"
+    first = next((one for one in [place.story_id, *members] if one in named and one != article.id), None)
+    if first is None:
+        return ["No other article tells its story so far."]
+    if place.story_id == article.id:
+        return [f"It began a story; {many}."]
+    how = "as another report"
+    if place.copy_of is not None:
+        original = named.get(place.copy_of)
+        how = "as a copy of the same report" if original is None else f"as a copy of {original}"
+    return [f"It was merged into the story that began with {named[first]}, {how}; {many}."]
 
 
 def _verdict(tx: Tx, issue: Issue, candidate: Candidate) -> str:

@@ -15,7 +15,7 @@ from digest.app.clock import system_clock
 from digest.app.container import Container
 from digest.app.controls import Waiting
 from digest.app.notices import send_test
-from digest.cli import editing, output
+from digest.cli import editing, explaining, output
 from digest.cli.output import AsJson, Yes
 from digest.cli.state import opened
 from digest.cli.watch import watch
@@ -107,33 +107,17 @@ def show(context: typer.Context, issue: IssueId, *, as_json: AsJson = False) -> 
 @app.command()
 def build(
     context: typer.Context,
-    publication: Annotated[str, typer.Argument(help="The publication's slug.")],
+    wanted: Annotated[
+        str, typer.Argument(metavar="PUBLICATION|ISSUE", help="A publication's slug: its next issue; or an issue's id.")
+    ],
     *,
-    explain: Annotated[bool, typer.Option("--explain", help="Every candidate with the parts of its score.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Every candidate, and why it got its verdict.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the due issue would carry if it were curated now. Changes nothing."""
+    """Show what an issue would carry if it were curated now, or why it carries what it does. Changes nothing."""
     with opened(context) as container:
-        built = editions.build(container, publication, now=system_clock())
-
-    def human() -> None:
-        if built.curation.skip:
-            output.say(f"It would be skipped: {built.curation.skip}.")
-        for item in built.curation.items:
-            article = built.articles[item.article_id]
-            output.say(_item_line(item, article))
-        if explain:
-            output.say("Every candidate:")
-            for candidate in sorted(built.curation.candidates, key=lambda one: -one.score):
-                parts = " + ".join(f"{name} {value:g}" for name, value in candidate.score_parts.items())
-                reason = f"{candidate.verdict}{f' ({candidate.note})' if candidate.note else ''}"
-                output.say(f"  {candidate.score:5.2f}  {built.articles[candidate.article_id].title}: {reason}  {parts}")
-
-    output.emit(
-        {"skip": built.curation.skip, "items": built.curation.items, "candidates": built.curation.candidates},
-        as_json=as_json,
-        human=human,
-    )
+        built = editions.build(container, wanted, now=system_clock())
+    output.emit(explaining.document(built), as_json=as_json, human=lambda: explaining.tell(built, explain=explain))
 
 
 @app.command()

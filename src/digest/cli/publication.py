@@ -44,6 +44,15 @@ def add(
     needs_approval: Annotated[
         bool, typer.Option("--needs-approval/--no-approval", help="Send nothing that no editor approved.")
     ] = False,
+    max_per_source: Annotated[
+        int | None, typer.Option(min=1, max=100, help="At most this many from one source; a fair share otherwise.")
+    ] = None,
+    max_per_section: Annotated[
+        int | None, typer.Option(min=1, max=100, help="At most this many in one section; any number otherwise.")
+    ] = None,
+    story_days: Annotated[
+        int, typer.Option(min=1, max=60, help="A carried story is not carried again for so many days without news.")
+    ] = 7,
     as_json: AsJson = False,
 ) -> None:
     """Add a publication."""
@@ -62,6 +71,9 @@ def add(
         max_items=max_items,
         hold_s=hold_minutes * 60,
         needs_approval=needs_approval,
+        max_per_source=max_per_source,
+        max_per_section=max_per_section,
+        story_days=story_days,
     )
     with opened(context) as container, container.store.write() as tx:
         made = publications.add(tx, new, now=tx.now())
@@ -115,6 +127,15 @@ def set_(
     needs_approval: Annotated[
         bool | None, typer.Option("--needs-approval/--no-approval", help="Send nothing that no editor approved.")
     ] = None,
+    max_per_source: Annotated[
+        int | None, typer.Option(min=0, max=100, help="At most this many from one source; 0: a fair share.")
+    ] = None,
+    max_per_section: Annotated[
+        int | None, typer.Option(min=0, max=100, help="At most this many in one section; 0: any number.")
+    ] = None,
+    story_days: Annotated[
+        int | None, typer.Option(min=1, max=60, help="A carried story is not carried again for so many days.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change a publication; what is not named stays."""
@@ -129,6 +150,9 @@ def set_(
         max_items=max_items,
         hold_s=None if hold_minutes is None else hold_minutes * 60,
         needs_approval=needs_approval,
+        max_per_source=max_per_source,
+        max_per_section=max_per_section,
+        story_days=story_days,
     )
     with opened(context) as container, container.store.write() as tx:
         found = publications.get(tx, slug)
@@ -158,6 +182,12 @@ def remove(context: typer.Context, slug: Slug, *, yes: Yes = False) -> None:
     output.say(f"Removed publication {slug}.")
 
 
+def _limits(publication: Publication) -> str:
+    of_source = "a fair share" if publication.max_per_source is None else f"at most {publication.max_per_source}"
+    of_section = "" if publication.max_per_section is None else f", at most {publication.max_per_section} in a section"
+    return f"{of_source} from one source{of_section}"
+
+
 def _rhythm(publication: Publication) -> str:
     return ", ".join(f"{item.rule} {item.send_at:%H:%M}" for item in publication.cadences)
 
@@ -177,7 +207,8 @@ def _describe(publication: Publication, *, head: str) -> None:
         "sends": f"{_rhythm(publication)} {publication.timezone}",
         "late": ", ".join(f"at most {item.max_lateness}, catch-up {item.catch_up}" for item in publication.cadences),
         "language": publication.locale,
-        "items": f"{publication.min_items} to {publication.max_items}",
+        "items": f"{publication.min_items} to {publication.max_items}, {_limits(publication)}",
+        "stories": f"not again for {publication.story_days} days without news",
         "editors": _editors(publication),
         "address": publication.postal_address,
     }

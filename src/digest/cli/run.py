@@ -13,6 +13,7 @@ import typer
 from digest.app import editions
 from digest.app.clock import Turn, clock_from
 from digest.app.clock import tick as turn
+from digest.app.collecting import collect
 from digest.app.container import Container
 from digest.app.line import Line, Watch
 from digest.app.run import RunResult
@@ -21,7 +22,7 @@ from digest.cli import loop, output
 from digest.cli.output import AsJson
 from digest.cli.progress import watching_each, watching_one
 from digest.cli.state import opened
-from digest.collect.refresh import SourceReport, refresh
+from digest.collect.refresh import Outcome, SourceReport
 from digest.config.logging import configure
 from digest.engine.local import LocalEngine
 from digest.model.delivery import DeliveryState
@@ -54,7 +55,7 @@ def run(
             watch = replace(shown, source=_both(shown.source, reports.append))
             result = loop.run(_until_stopped(Line(container, found, LocalEngine(), clock, watch)))
     for report in reports:
-        if report.error:
+        if report.error and report.outcome is not Outcome.WAITING:
             output.note(f"source {report.title}: {report.error}")
     output.emit(_document(result), as_json=as_json, human=lambda: _tell(result))
     if result.issue.state is IssueState.SKIPPED:
@@ -81,9 +82,7 @@ async def _until_stopped(line: Line) -> RunResult:
 
 def _dry_run(line: Line, *, as_json: bool) -> int:
     container = line.container
-    asyncio.run(
-        refresh(container.store, line.publication.id, settings=container.settings, now=line.clock(), all_sources=True)
-    )
+    asyncio.run(collect(container, line.publication.id, now=line.clock(), all_sources=True))
     built = editions.build(container, line.publication.slug, now=line.clock())
 
     def human() -> None:

@@ -1,40 +1,38 @@
-"""`digest source`, `digest collect`, `digest article` and `digest why`: what comes in, and what became of it."""
+"""`digest source`: where articles come from."""
 
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from digest.app.clock import system_clock
-from digest.app.why import why as tell_why
-from digest.cli import editing, output
+from digest.cli import output
+from digest.cli import sources as more
 from digest.cli.output import AsJson, Yes
 from digest.cli.state import config_of, opened
 from digest.collect.check import add_source
 from digest.collect.check import check as try_address
-from digest.collect.refresh import SourceReport, refresh
+from digest.collect.troubles import without_password
 from digest.config import settings as settings_module
 from digest.curate.pick import slug
-from digest.model.article import ParsedArticle, ParsedFeed, SourceLink
-from digest.model.errors import BadInput, NotFound
-from digest.store import articles, publications, sources
-from digest.text.excerpt import teaser
-from digest.text.html import paragraphs
+from digest.model.article import ParsedFeed, SourceLink
+from digest.model.errors import NotFound
+from digest.model.health import health
+from digest.store import publications, sources
 
 app = typer.Typer(no_args_is_help=True, help="Add and look after sources of articles.")
-article_app = typer.Typer(no_args_is_help=True, help="Look at articles.")
-
-article_app.command()(editing.pin)
-article_app.command()(editing.unpin)
-article_app.command()(editing.hide)
-article_app.command()(editing.unhide)
-article_app.command("teaser")(editing.retell)
+app.command("show")(more.show)
+app.command("set")(more.change)
+app.command("import")(more.import_)
+app.command("export")(more.export)
 
 Publication = Annotated[str, typer.Argument(metavar="PUBLICATION", help="The publication's slug.")]
-Address = Annotated[str, typer.Argument(metavar="URL_OR_PATH", help="A feed's address, a file or a folder.")]
+Address = Annotated[
+    str, typer.Argument(metavar="URL_OR_PATH", help="Address of a feed, sitemap or page; or a file or folder.")
+]
 BaseUrl = Annotated[str | None, typer.Option(help="Base address for relative links of a local file.")]
 SourceId = Annotated[int, typer.Argument(metavar="SOURCE", help="Id as `digest source list` shows it.")]
 
@@ -50,7 +48,7 @@ def add(
     title: Annotated[str | None, typer.Option(help="Name shown to readers (default: the feed's own).")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a source: the address is fetched once, so that a wrong one fails now; a page's feed is found."""
+    """Add a source: the address is fetched once, so that a wrong one fails now; a page's feed is found, or its list."""
     with opened(context) as container:
         with container.store.write() as tx:
             found = publications.get(tx, publication)
@@ -94,8 +92,9 @@ def list_(context: typer.Context, publication: Publication, *, as_json: AsJson =
     """List the sources of a publication with their health."""
     with opened(context) as container, container.store.read() as tx:
         links = sources.list_sources(tx, publications.get(tx, publication).id)
+    now = system_clock()
     output.emit_list(
-        [_flat(link) for link in links] if as_json else links,
+        [_flat(link, now) for link in links] if as_json else links,
         as_json=as_json,
         columns={
             "ID": lambda link: link.source.id,
@@ -104,23 +103,17 @@ def list_(context: typer.Context, publication: Publication, *, as_json: AsJson =
             "TOPIC": lambda link: link.topic,
             "WEIGHT": lambda link: f"{link.weight:g}",
             "ARTICLES": lambda link: link.source.item_count,
-            "STATE": _health,
-            "ADDRESS": lambda link: link.source.url,
+            "STATE": lambda link: health(link.source, now=now).words,
+            "ADDRESS": lambda link: without_password(link.source.url),
         },
         empty=f"No sources yet. Add one with `digest source add {publication} URL`.",
     )
 
 
-def _flat(link: SourceLink) -> dict[str, Any]:
-    return {**output.jsonable(link.source), "weight": link.weight, "topic": link.topic}
-
-
-def _health(link: SourceLink) -> str:
-    if link.source.paused:
-        return "paused"
-    if link.source.last_error:
-        return f"failing ×{link.source.failures}: {link.source.last_error}"
-    return "ok" if link.source.last_success_at else "not fetched yet"
+def _flat(link: SourceLink, now: datetime) -> dict[str, Any]:
+    how = health(link.source, now=now)
+    told = {"state": how.state, "words": how.words, "silent_for_s": how.silent_for}
+    return {**output.jsonable(link.source), "weight": link.weight, "topic": link.topic, **told}
 
 
 @app.command()
@@ -160,7 +153,7 @@ def check(
     url: BaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what Digest sees at an address. Writes nothing, needs no project."""
+    """Show what Digest sees: feed, sitemap, OPML, list of articles or article. Writes nothing, needs no project."""
     feed = _read(context, address, url)
 
     def human() -> None:
@@ -169,17 +162,19 @@ def check(
         )
         for entry in feed.entries[:20]:
             day = f"{entry.published_at:%Y-%m-%d}" if entry.published_at else "no date   "
-            output.say(f"  {day}  {entry.title}")
+            output.say(f"  {day}  {entry.title or entry.url}")
+        for child in feed.children[:20]:
+            output.say(f"  sitemap    {child}")
         for odd in feed.warnings:
             output.say(f"  ! {odd.message}")
 
     output.emit(_feed(feed), as_json=as_json, human=human)
 
 
-def _read(context: typer.Context, address: str, base: str | None) -> ParsedFeed:
+def _read(context: typer.Context, address: str, base: str | None, *, as_article: bool = False) -> ParsedFeed:
     """What is at an address, with this call's settings; keeps nothing."""
     settings = settings_module.load(config_of(context))
-    return asyncio.run(try_address(address, settings=settings, now=system_clock(), base=base))
+    return asyncio.run(try_address(address, settings=settings, now=system_clock(), base=base, as_article=as_article))
 
 
 def _feed(feed: ParsedFeed) -> dict[str, Any]:
@@ -192,151 +187,5 @@ def _feed(feed: ParsedFeed) -> dict[str, Any]:
         }
         for entry in feed.entries
     ]
-    head = {key: getattr(feed, key) for key in ("kind", "title", "home_url", "language")}
-    return {**head, "entries": entries, "warnings": feed.warnings}
-
-
-def collect(
-    context: typer.Context,
-    publication: Annotated[str | None, typer.Argument(help="Only this publication's sources.")] = None,
-    *,
-    all_sources: Annotated[bool, typer.Option("--all", help="Also sources that are not due yet.")] = False,
-    as_json: AsJson = False,
-) -> int:
-    """Fetch sources that are due and store their new articles. Exits 3 when none is due."""
-    with opened(context) as container:
-        with container.store.read() as tx:
-            chosen = [publications.get(tx, publication)] if publication else publications.list_all(tx)
-        with _spinner(quiet=as_json) as progress:
-            task = progress.add_task("collecting", total=None)
-            reports: list[SourceReport] = []
-            for item in chosen:
-                reports += asyncio.run(
-                    refresh(
-                        container.store,
-                        item.id,
-                        settings=container.settings,
-                        now=system_clock(),
-                        all_sources=all_sources,
-                        progress=lambda report: progress.update(task, description=f"collecting: {report.title}"),
-                    )
-                )
-    if not reports and not as_json:
-        output.say("No source is due. Use --all to fetch them anyway.")
-        return 3
-    output.emit_list(
-        reports,
-        as_json=as_json,
-        columns={
-            "SOURCE": lambda report: report.title or report.url,
-            "OUTCOME": lambda report: report.outcome,
-            "NEW": lambda report: report.new,
-            "UPDATED": lambda report: report.updated,
-            "TROUBLE": lambda report: report.error or "",
-        },
-        empty="",
-    )
-    if not reports:
-        return 3
-    return 1 if all(report.error for report in reports) else 0
-
-
-def _spinner(*, quiet: bool) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        console=output.stderr,
-        transient=True,
-        disable=quiet or not output.stderr.is_terminal,
-    )
-
-
-@article_app.command()
-def extract(
-    context: typer.Context,
-    address: Address,
-    *,
-    url: BaseUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show the article Digest reads from a file: title, author, date, paragraphs. Writes nothing."""
-    feed = _read(context, address, url)
-    if len(feed.entries) != 1:
-        raise BadInput(
-            f"{address} holds {len(feed.entries)} articles, not one",
-            hint=f"see them with `digest source check {address}`",
-        )
-    entry = feed.entries[0]
-    document = _extracted(entry)
-
-    def human() -> None:
-        output.say(entry.title)
-        output.say(f"{entry.author or 'no author'} · {document['published_at'] or 'no date'}")
-        for paragraph in document["paragraphs"]:
-            output.say("")
-            output.say(paragraph)
-
-    output.emit(document, as_json=as_json, human=human)
-
-
-def _extracted(entry: ParsedArticle) -> dict[str, Any]:
-    blocks = paragraphs(entry.content_html)
-    text = "\n\n".join(blocks)
-    day = f"{entry.published_at:%Y-%m-%d}" if entry.published_at else None
-    return {
-        "title": entry.title,
-        "author": entry.author,
-        "published_at": day if entry.published_is_day else output.instant(entry.published_at),
-        "language": entry.language,
-        "canonical_url": entry.url or None,
-        "image_url": entry.image_url,
-        "text": text,
-        "paragraphs": list(blocks),
-        "excerpt": teaser(entry.summary, title=entry.title, text=text),
-    }
-
-
-@article_app.command("list")
-def list_articles(
-    context: typer.Context,
-    publication: Annotated[str | None, typer.Option(help="Only this publication's.")] = None,
-    *,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List the articles stored last."""
-    with opened(context) as container, container.store.read() as tx:
-        key = publications.get(tx, publication).id if publication else None
-        found = articles.list_recent(tx, key, limit=limit)
-    output.emit_list(
-        found,
-        as_json=as_json,
-        columns={
-            "ID": lambda item: item.id,
-            "FIRST SEEN": lambda item: item.first_seen_at,
-            "SOURCE": lambda item: item.source_title,
-            "TITLE": lambda item: item.title,
-        },
-        empty="No articles yet. `digest collect` fetches them.",
-    )
-
-
-def why(
-    context: typer.Context,
-    address: Annotated[str, typer.Argument(metavar="URL", help="The article's address, or a local file's path.")],
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Tell the life of an article: where it was seen, and in which issue it is or why not."""
-    with opened(context) as container:
-        life = tell_why(container.store, address)
-    document = {
-        "article": life.article,
-        "sightings": life.sightings,
-        "verdicts": [
-            {"issue": issue.id, "period": issue.period_start, "state": issue.state, **output.jsonable(verdict)}
-            for issue, verdict in life.verdicts
-        ],
-        "sentences": life.sentences,
-    }
-    output.emit(document, as_json=as_json, human=lambda: output.say("\n".join(life.sentences)))
+    head = {key: getattr(feed, key) for key in ("kind", "title", "home_url", "language", "hub_url", "self_url")}
+    return {**head, "entries": entries, "children": feed.children, "warnings": feed.warnings}

@@ -11,36 +11,38 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, timedelta
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from digest.compose.context import (
     Brief,
     Copy,
     DigestContext,
-    Image,
     IssueFacts,
     PublicationFacts,
     Section,
     Story,
 )
+from digest.compose.images import Pictures
 from digest.compose.strings import translator
 from digest.model.article import Article
+from digest.model.image import ImageSize
 from digest.model.issue import Issue, IssueItem, RenditionKey, Role
 from digest.model.publication import Publication
+from digest.text import words
 from digest.text.wording import clamp, direction, long_date, one_line, short_date
 
 TITLE_LIMIT = 160
 TEASER_LIMIT = 280
 SUBJECT_LIMIT = 70
 PREHEADER_LIMIT = 150
-WORDS_PER_MINUTE = 230  # silent reading of prose averages 238 (Brysbaert 2019); a little below, to be fair
 SHORTEST_READ = 80  # words; below, the ledger holds only an excerpt and any reading time would be a guess
 OLD_AFTER = timedelta(days=1)
+#: Other places of a story that are named: who wants to compare has enough, and the mail stays short.
+_ALSO_AT = 3
 
 # A subject must not pose as an answer (15 USC 7704(a)(2)); the prefixes of common mail clients.
 _REPLY = re.compile(r"^\s*(?:(?:re|fw|fwd|aw|wg|sv|vs|antw|odp|rif|r|i|tr)\s*(?:\[\d+\])?\s*[:：]\s*)+", re.IGNORECASE)
-_NOT_FOR_MAIL = (".svg", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".ico")
 
 
 def build_context(
@@ -52,28 +54,31 @@ def build_context(
     key: RenditionKey,
     base_url: str,
     personal: bool = True,
+    pictures: Pictures | None = None,
 ) -> DigestContext:
     """What the templates show for rendition ``key`` of ``issue``.
 
-    ``articles`` maps the id of every item's article; ``base_url`` is the site's address without a path.
+    ``articles`` maps the id of every item's article; ``base_url`` is the site's address without a path. ``pictures``
+    says where stories have theirs from; without it they are the publishers'.
     Raises ValueError when no item is left: ask `chosen` first.
     """
     kept = chosen(items, key.topics)
     if not kept:
         raise ValueError(f"rendition {key.text()!r} of issue {issue.id} has no item")
     locale = key.locale or publication.locale
-    tell = _Teller(articles, today=issue.period_start, zone=ZoneInfo(publication.timezone), locale=locale)
+    zone = ZoneInfo(publication.timezone)
+    tell = _Teller(articles, today=issue.period_start, zone=zone, locale=locale, pictures=pictures or Pictures())
     first, rest = _lead_first(kept)
     stories = [(item, tell.story(item, number)) for number, item in rest if item.role is not Role.BRIEF]
     briefs = tuple(tell.brief(item, number) for number, item in rest if item.role is Role.BRIEF)
-    lead = tell.story(first, 1)
+    lead = tell.story(first, 1, size=ImageSize.LEAD)
     home_url = f"{base_url.rstrip('/')}/{quote(publication.slug)}"
     return DigestContext(
         publication=_publication(publication, home_url),
         issue=IssueFacts(
             number=issue.number,
             date=long_date(issue.period_start, locale),
-            reading_minutes=_reading_minutes([lead, *(story for _, story in stories), *briefs]),
+            reading_minutes=_reading_minutes([lead, *(story for _, story in stories), *briefs], locale),
             web_url=f"{home_url}/{issue.number}" if issue.number is not None else home_url,
             intro=one_line(issue.intro),
         ),
@@ -163,9 +168,9 @@ def _publication(publication: Publication, home_url: str) -> PublicationFacts:
     )
 
 
-def _reading_minutes(shown: Sequence[Story | Brief]) -> int:
-    words = sum(len(one.title.split()) + (len(one.teaser.split()) if isinstance(one, Story) else 0) for one in shown)
-    return max(1, round(words / WORDS_PER_MINUTE))
+def _reading_minutes(shown: Sequence[Story | Brief], language: str) -> int:
+    texts = [f"{one.title} {one.teaser}" if isinstance(one, Story) else one.title for one in shown]
+    return words.reading_minutes(sum(map(words.count, texts)), language)
 
 
 def _headline(article: Article, item: IssueItem) -> str:
@@ -183,13 +188,16 @@ def _teaser(item: IssueItem, article: Article) -> str:
 class _Teller:
     """Tells one article after another, for one day, zone and locale."""
 
-    def __init__(self, articles: Mapping[int, Article], *, today: date, zone: ZoneInfo, locale: str) -> None:
+    def __init__(
+        self, articles: Mapping[int, Article], *, today: date, zone: ZoneInfo, locale: str, pictures: Pictures
+    ) -> None:
         self._articles = articles
+        self._pictures = pictures
         self._today = today
         self._zone = zone
         self._locale = locale
 
-    def story(self, item: IssueItem, number: int) -> Story:
+    def story(self, item: IssueItem, number: int, *, size: ImageSize = ImageSize.THUMB) -> Story:
         article = self._articles[item.article_id]
         return Story(
             number=number,
@@ -199,8 +207,10 @@ class _Teller:
             source=one_line(article.source_title),
             minutes=_minutes(article),
             day=self._day(article),
-            image=_image(article),
-            also_at=tuple(Copy(one_line(source), _web_address(url)) for source, url in item.also_at),
+            image=self._pictures.of(article, size),
+            also_at=tuple(Copy(one_line(source), _web_address(url)) for source, url in item.also_at[:_ALSO_AT]),
+            also_more=max(0, len(item.also_at) - _ALSO_AT),
+            is_updated=article.updated_at is not None,
         )
 
     def brief(self, item: IssueItem, number: int) -> Brief:
@@ -219,18 +229,12 @@ class _Teller:
 
 
 def _minutes(article: Article) -> int | None:
-    return max(1, round(article.word_count / WORDS_PER_MINUTE)) if article.word_count >= SHORTEST_READ else None
+    if article.word_count < SHORTEST_READ:
+        return None
+    return words.reading_minutes(article.word_count, article.language)
 
 
 def _web_address(url: str) -> str:
     """``url`` when it is a web address, else ``""``: a local path or ``javascript:`` must never become a link."""
     url = one_line(url).replace(" ", "%20")
     return url if url.lower().startswith(("https://", "http://")) else ""
-
-
-def _image(article: Article) -> Image | None:
-    """The picture if mail clients show it: https only, and no format that Outlook or Gmail leaves blank."""
-    src = _web_address(article.image_url or "")
-    if not src.lower().startswith("https://") or urlsplit(src).path.lower().endswith(_NOT_FOR_MAIL):
-        return None
-    return Image(src, clamp(one_line(article.image_alt), TITLE_LIMIT))

@@ -42,10 +42,16 @@ class IssueFacts:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture: ``src`` is an absolute https address, ``alt`` empty when the source gave no description."""
+    """A picture: ``src`` is an absolute web address, ``alt`` empty when the source gave no description.
+
+    ``width`` and ``height`` are those of the file in pixels, None where they are not known (pictures of others). Our
+    own copies have the shape they are shown in: the lead's at most 10:7, small ones square.
+    """
 
     src: str
     alt: str
+    width: int | None = None
+    height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,9 @@ class Story:
     ``title`` has at most 160 characters and is never empty; ``teaser`` at most 280, or ``""``. ``url`` is
     ``""`` for an article that is on no web page: then the headline is no link. ``minutes`` is the reading
     time of the article, None when its length is unknown. ``day`` is ``""`` unless the article is clearly
-    older than the issue. ``number`` counts all articles of the issue from 1, in reading order.
+    older than the issue. ``also_at`` names at most three other places; ``also_more`` is how many there are beside.
+    ``is_updated``: its publisher changed it after it was first seen. ``number`` counts all articles of the issue
+    from 1, in reading order.
     """
 
     number: int
@@ -75,6 +83,8 @@ class Story:
     day: str
     image: Image | None
     also_at: tuple[Copy, ...]
+    also_more: int = 0
+    is_updated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

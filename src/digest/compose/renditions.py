@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from jinja2 import Environment
 
 from digest.compose.build import build_context, chosen
+from digest.compose.images import Pictures
 from digest.compose.render import Rendered, render
 from digest.model.article import Article
 from digest.model.issue import Issue, IssueItem, RenditionKey
@@ -46,6 +47,7 @@ def renditions(
     keys: Iterable[RenditionKey],
     env: Environment,
     base_url: str,
+    pictures: Pictures | None = None,
 ) -> Composed:
     """Compose ``issue`` for each distinct key, with the publication's template. Raises TemplateBroken."""
     done: list[RenderedRendition] = []
@@ -54,7 +56,7 @@ def renditions(
         if not chosen(items, key.topics):
             empty.append(key)
             continue
-        context = build_context(publication, issue, items, articles, key=key, base_url=base_url)
+        context = build_context(publication, issue, items, articles, key=key, base_url=base_url, pictures=pictures)
         rendered = render(context, env=env, template=publication.template)
         html = "" if key.format == Format.TEXT else rendered.html
         done.append(RenderedRendition(key, rendered.subject, html, rendered.text))
@@ -69,8 +71,11 @@ def web_view(
     *,
     env: Environment,
     base_url: str,
+    pictures: Pictures | None = None,
 ) -> Rendered:
     """The issue as anyone may see it: all topics, no slot, no address, no unsubscribe link."""
     key = RenditionKey((), publication.locale, Format.HTML)
-    context = build_context(publication, issue, items, articles, key=key, base_url=base_url, personal=False)
+    context = build_context(
+        publication, issue, items, articles, key=key, base_url=base_url, personal=False, pictures=pictures
+    )
     return render(context, env=env, template=publication.template)

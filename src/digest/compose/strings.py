@@ -18,6 +18,8 @@ ENGLISH: Mapping[str, str] = {
     "minutes": "{minutes} min read",
     "minutes-short": "{minutes} min",
     "also-at": "Also at",
+    "also-more": "and {count} more",
+    "updated": "updated",
     "untitled": "Untitled",
     "reason": "You get {publication} at {email} because you signed up on {date}.",
     "unsubscribe": "Unsubscribe",
