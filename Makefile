@@ -9,10 +9,10 @@ WORKERS ?= auto
 # Locks and the project file decide what is installed: a second call with nothing changed is instant.
 INPUTS := requirements/dev.lock pyproject.toml
 
-.PHONY: help setup demo test lint types format crash verify bench lock clean docs machine wheel
+.PHONY: help setup demo test lint types format crash verify bench bench-collect lock clean docs machine wheel
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(STAMP): $(INPUTS) tools/setup.sh
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash tools/setup.sh
@@ -37,6 +37,9 @@ crash: $(STAMP) machine ## Kill, freeze and restart workers, relay and database,
 
 bench: $(STAMP) ## Measure delivery beside what others do (about 25 minutes; ARGS="--quick", "--only cpu", "--write")
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-collect: $(STAMP) ## Measure collecting beside what others do, on the data in ../shared/data (ARGS="--only feeds", "--write")
+	@$(BIN)/python -m bench.collect $(ARGS)
 
 lint: $(STAMP) ## Format check, lint, types, layers
 	@$(BIN)/ruff format --check .

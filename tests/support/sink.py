@@ -403,7 +403,9 @@ class Sink:
         """Everything that happened, or one kind of it, in order."""
         if not self.log.exists():
             return []
-        found = [json.loads(line) for line in self.log.read_text().splitlines()]
+        written = self.log.read_text()
+        whole = written[: written.rfind("\n") + 1]  # the last line may be on its way into the file
+        found = [json.loads(line) for line in whole.splitlines()]
         return [event for event in found if kind is None or event["event"] == kind]
 
     def accepted(self) -> list[dict[str, Any]]:
