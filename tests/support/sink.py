@@ -403,8 +403,7 @@ class Sink:
         """Everything that happened, or one kind of it, in order."""
         if not self.log.exists():
             return []
-        written = self.log.read_text()
-        whole = written[: written.rfind("\n") + 1]  # the last line may be on its way into the file
+        whole, _, _ = self.log.read_text().rpartition("\n")  # the last line may be on its way into the file
         found = [json.loads(line) for line in whole.splitlines()]
         return [event for event in found if kind is None or event["event"] == kind]
 

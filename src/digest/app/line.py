@@ -7,7 +7,7 @@ steps resumes at the step that the state names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -32,6 +32,7 @@ from digest.model.delivery import ChunkRef, Outcome
 from digest.model.errors import NothingToDo
 from digest.model.issue import TRANSITIONS, Issue, IssueItem, IssueState, Rendition, RenditionKey, SkipReason, Verdict
 from digest.model.publication import Cadence, CadenceRule, CatchUp, Publication
+from digest.model.story import Place
 from digest.store import articles as article_store
 from digest.store import deliveries, editing, images, issues, publications, sources, standing, suppressions
 from digest.store import renditions as rendition_store
@@ -159,7 +160,7 @@ def curate(line: Line, issue: Issue) -> Issue:
     with line.container.store.write() as tx:
         join(tx, now=now, anew=True)
         window_from = issues.window_start(tx, issue)
-        curation = consider(tx, line.publication, issue, window_from=window_from, now=now)
+        curation = consider(tx, line.publication, issue, window_from=window_from, now=now, told=story_store.places)
         issues.set_window(tx, issue.id, window_from=window_from, window_to=now)
         issues.put_curation(tx, issue.id, items=curation.items, candidates=curation.candidates)
         _move(tx, issue, IssueState.SKIPPED if curation.skip else IssueState.CURATED, reason=curation.skip, now=now)
@@ -167,9 +168,18 @@ def curate(line: Line, issue: Issue) -> Issue:
 
 
 def consider(
-    tx: Tx, publication: Publication, issue: Issue, *, window_from: datetime | None, now: datetime
+    tx: Tx,
+    publication: Publication,
+    issue: Issue,
+    *,
+    window_from: datetime | None,
+    now: datetime,
+    told: Callable[[Tx, Iterable[int]], Mapping[int, Place]] | None = None,
 ) -> Curation:
-    """What the issue would carry if it were curated now. Changes nothing."""
+    """What the issue would carry if it were curated now. Changes nothing.
+
+    ``told`` gives the stories where they were told a moment ago; without it they are told here, as `join` would.
+    """
     since = window_from - _OVERLAP if window_from else None
     # No upper bound: whatever is stored and has no verdict yet is looked at, so nothing falls between two windows.
     found = article_store.eligible(tx, publication.id, since)
@@ -182,6 +192,7 @@ def consider(
     rules = {cadence.name: cadence.rule for cadence in publication.cadences}
     reach = _reach(rules.get(issue.cadence), issue, is_first=window_from is None)
     waiting = [_as_edited(article, edited) for article in found if article.id not in judged]
+    keys = [article.id for article in waiting]
     curation = pick(
         publication,
         waiting,
@@ -190,7 +201,7 @@ def consider(
         pins=pins,
         now=now,
         max_age=reach,
-        places=places(tx, [article.id for article in waiting], now=now),
+        places=told(tx, keys) if told else places(tx, keys, now=now),
         carried=story_store.carried(
             tx, publication.id, issue.cadence, but=issue.id, since=now - timedelta(days=publication.story_days)
         ),

@@ -89,7 +89,7 @@ class Likeness:
         self.pairs: dict[tuple[int, int], float] = {}
         self.untold = self._untold(new, frequencies)
         index: dict[int, list[tuple[int, float]]] = defaultdict(list)
-        fresh = self._fresh = {one.article_id for one in new}
+        fresh = {one.article_id for one in new}
         for one in sorted(new, key=lambda one: one.article_id):
             vector = self._vector(one.article_id)
             self._note(one, vector, index)
@@ -175,10 +175,6 @@ class _Scale:
         self._frequencies = frequencies
         self._furniture = furniture
         self._weights: dict[str, dict[int, float]] = defaultdict(dict)
-
-    def knows(self, language: str) -> bool:
-        """Whether there are enough articles of a language to tell what is rare in it."""
-        return self._frequencies.articles.get(language, 0) >= _ENOUGH_ARTICLES
 
     def vector(self, one: Print) -> Vector:
         """The vector of an article, of length 1 at most; empty when it has too little to go by."""
