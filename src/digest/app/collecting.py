@@ -1,4 +1,4 @@
-"""Fetching as everybody here does it: the sources of a publication, and then the stories of what came in.
+"""Fetching between issues: the sources of a publication, and then the stories of what came in.
 
 Stories are told once a run, after its last source: comparing with a month of articles costs a second, whether one
 source brought something or a thousand did.

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from digest.app import collecting
 from digest.app.container import Container
 from digest.app.progress import Progress
 from digest.app.relays import warming_up
 from digest.app.signing import signer_for
 from digest.app.stories import join, places
-from digest.collect.refresh import SourceReport
+from digest.collect.refresh import SourceReport, refresh
 from digest.compose.build import addressed, preheader_for, subject_for
 from digest.compose.environment import templates
 from digest.compose.images import Pictures
@@ -145,8 +144,13 @@ async def collect(line: Line, issue: Issue) -> Issue:
         issue = line.read_again(issue)
     if issue.state is IssueState.COLLECTING:
         line.watch.step("collecting")
-        await collecting.collect(
-            line.container, line.publication.id, now=line.clock(), all_sources=True, progress=line.watch.source
+        await refresh(  # the stories of what comes in are told where the issue is curated
+            line.container.store,
+            line.publication.id,
+            settings=line.container.settings,
+            now=line.clock(),
+            all_sources=True,
+            progress=line.watch.source,
         )
     return issue
 
