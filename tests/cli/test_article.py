@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from digest.cli.main import run
-from digest.config.secrets import create_key_file
 from digest.store.engine import Store
 from support.factories import make_publication
+from support.project import settle_in
 
 NOTE = b"""---
 title: The harbour opens again
@@ -28,9 +28,7 @@ After nine years the harbour opens on Monday, and all who helped are asked to co
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sqlite_database: str) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DIGEST_DATABASE__URL", sqlite_database)
-    create_key_file(tmp_path / "digest.key")
+    settle_in(tmp_path, monkeypatch, sqlite_database)
     store = Store(sqlite_database)
     with store.write() as tx:
         make_publication(tx)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from asyncio import new_event_loop
 from collections.abc import Iterator
@@ -13,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from digest.cli.main import run
-from digest.config.secrets import create_key_file
 from digest.store import sources
 from digest.store.engine import Store
 from support.factories import make_publication
 from support.feeddocs import atom, rss, rss_item
 from support.feedserver import FeedServer, serving
+from support.project import Said, settle_in
+from support.project import call as command
 
 _OPML = """<?xml version="1.0"?><opml version="2.0"><head><title>Mine</title></head><body>
 <outline text="City"><outline type="rss" text="One" xmlUrl="{base}/one" htmlUrl="https://one.example/"/></outline>
@@ -60,12 +59,10 @@ def server() -> Iterator[FeedServer]:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sqlite_database: str) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DIGEST_DATABASE__URL", sqlite_database)
+    settle_in(tmp_path, monkeypatch, sqlite_database)
     monkeypatch.setenv("DIGEST_COLLECT__ALLOW_PRIVATE_NETWORKS", "true")
     monkeypatch.setenv("DIGEST_COLLECT__FULL_TEXT", "false")
     monkeypatch.setenv("DIGEST_COLLECT__TIMEOUT_S", "2")
-    create_key_file(tmp_path / "digest.key")
     store = Store(sqlite_database)
     with store.write() as tx:
         make_publication(tx, topics=("city",))
@@ -74,20 +71,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sqlite_database: st
     return tmp_path
 
 
-class Said:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
 @pytest.fixture
 def call(project: Path, capsys: pytest.CaptureFixture[str]) -> Any:
     def _call(*words: str) -> Said:
-        code = run(list(words))
-        return Said(code, *capsys.readouterr())
+        return command(capsys, *words)
 
     return _call
 

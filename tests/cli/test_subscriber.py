@@ -9,21 +9,19 @@ from typing import Any
 
 import pytest
 
-from digest.cli.main import run
-from digest.config.secrets import create_key_file
 from digest.model.delivery import DeliveryState, Outcome
 from digest.model.mailbox import Hindrance
 from digest.store import bounces
 from digest.store.engine import Store
 from support.factories import make_publication
+from support.project import Said, settle_in
+from support.project import call as command
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sqlite_database: str) -> Path:
     """A folder with a database that has one publication, and the working directory of the test."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DIGEST_DATABASE__URL", sqlite_database)
-    create_key_file(tmp_path / "digest.key")
+    settle_in(tmp_path, monkeypatch, sqlite_database)
     store = Store(sqlite_database)
     with store.write() as tx:
         make_publication(tx, topics=("city", "sport"))
@@ -31,22 +29,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sqlite_database: st
     return tmp_path
 
 
-class Said:
-    """What a command printed, and its exit code."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
 @pytest.fixture
 def call(project: Path, capsys: pytest.CaptureFixture[str]) -> Any:
     def _call(*words: str) -> Said:
-        code = run(["subscriber", *words])
-        return Said(code, *capsys.readouterr())
+        return command(capsys, "subscriber", *words)
 
     return _call
 
