@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.app.pushing import Became, push, push_markdown
+from digest.app.pushing import Became, Given, push, push_markdown
 from digest.collect.refresh import refresh
 from digest.model.article import SourceKind
 from digest.model.errors import BadInput, FeedMalformed, NotFound, SourceUnreachable
@@ -74,7 +74,7 @@ async def test_a_page_is_read_as_one_article_and_its_site_is_its_source(store: S
         address = server.rule(
             "/page.html", PAGE.format(head="", author="Ann").encode(), headers={"Content-Type": "text/html"}
         )
-        done = await push(paper, "morning", address, now=MORNING, summary="In short.")
+        done = await push(paper, "morning", address, now=MORNING, given=Given(summary="In short."))
 
     assert (done.became, done.article.title, done.article.summary) == (Became.ADDED, "Baths to reopen", "In short.")
     assert (done.article.url, done.article.source_title) == ("https://news.example.com/baths", "news.example.com")
@@ -82,7 +82,7 @@ async def test_a_page_is_read_as_one_article_and_its_site_is_its_source(store: S
 
 def test_nobody_asks_where_articles_are_added(store: Store, tmp_path: Path):
     paper = a_paper(store, tmp_path)
-    push_markdown(paper, "morning", NOTE, now=MORNING, source_title="The harbour office")
+    push_markdown(paper, "morning", NOTE, now=MORNING, given=Given(source="The harbour office"))
     reports = asyncio.run(refresh(store, 1, settings=paper.settings, now=MORNING, all_sources=True))
 
     with store.read() as tx:

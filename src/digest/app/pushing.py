@@ -42,28 +42,36 @@ class Pushed:
     became: Became
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What is said of an article from outside, in place of its own words. ``source`` is the name that readers see."""
+
+    title: str | None = None
+    summary: str | None = None
+    source: str | None = None
+
+
+_NOTHING = Given()
+
+
 async def push(
     container: Container,
     name: str,
     address: str,
     *,
     now: datetime,
-    title: str | None = None,
-    summary: str | None = None,
-    source_title: str | None = None,
+    given: Given = _NOTHING,
 ) -> Pushed:
     """Add the article at a web address or in a file to the publication ``name``.
 
-    ``title`` and ``summary`` take the place of the page's own; ``source_title`` is what readers see as its source.
     Raises BadInput, NotFound, SourceUnreachable and FeedMalformed; nothing is written then.
     """
     with container.store.read() as tx:
         publications.get(tx, name)  # a wrong name is told before anything is fetched
     found = await extract_from(address, settings=container.settings)
     entry = replace(found.article, guid=found.article.guid or address)
-    return await asyncio.to_thread(
-        _store, container, name, entry, title=title, summary=summary, source_title=source_title or found.site, now=now
-    )
+    given = replace(given, source=given.source or found.site)
+    return await asyncio.to_thread(_store, container, name, entry, given=given, now=now)
 
 
 def push_markdown(
@@ -72,9 +80,7 @@ def push_markdown(
     raw: bytes,
     *,
     now: datetime,
-    title: str | None = None,
-    summary: str | None = None,
-    source_title: str | None = None,
+    given: Given = _NOTHING,
 ) -> Pushed:
     """Add an article written in Markdown; what front matter says of it (url, date, author, tags) is taken.
 
@@ -82,9 +88,9 @@ def push_markdown(
     """
     with container.store.read() as tx:
         publications.get(tx, name)  # a wrong name is told before a wrong text
-    (entry,) = feeds.parse_file(_with_title(raw, title), name=_STDIN_NAME).entries
+    (entry,) = feeds.parse_file(_with_title(raw, given.title), name=_STDIN_NAME).entries
     entry = replace(entry, guid=entry.url)
-    return _store(container, name, entry, title=title, summary=summary, source_title=source_title, now=now)
+    return _store(container, name, entry, given=given, now=now)
 
 
 def _with_title(raw: bytes, title: str | None) -> bytes:
@@ -94,24 +100,15 @@ def _with_title(raw: bytes, title: str | None) -> bytes:
     return f"# {title}\n\n".encode() + raw
 
 
-def _store(
-    container: Container,
-    name: str,
-    entry: ParsedArticle,
-    *,
-    title: str | None,
-    summary: str | None,
-    source_title: str | None,
-    now: datetime,
-) -> Pushed:
+def _store(container: Container, name: str, entry: ParsedArticle, *, given: Given, now: datetime) -> Pushed:
     with container.store.write() as tx:
         publication = publications.get(tx, name)
-        entry = replace(entry, title=title or entry.title, summary=summary or entry.summary)
+        entry = replace(entry, title=given.title or entry.title, summary=given.summary or entry.summary)
         entry = replace(entry, guid=entry.guid or f"push:{publication.id}/{slug(entry.title)}")
         prepared = ingest.prepare(ParsedFeed("article", "", None, entry.language, (entry,)), base=entry.url, now=now)
         if not prepared:
             raise BadInput("there is no article in it", hint="give it a headline and a text")
-        source = _source(tx, publication, title=source_title, now=now)
+        source = _source(tx, publication, title=given.source, now=now)
         done = ingest.store(tx, source.id, prepared, now=now)
         (row,) = identity.recognise(tx, source.id, prepared)
         if row is None:

@@ -10,7 +10,7 @@ import typer
 
 from digest.app import pushing
 from digest.app.clock import system_clock
-from digest.app.pushing import Became, Pushed
+from digest.app.pushing import Became, Given, Pushed
 from digest.app.record import Record, record_of
 from digest.app.why import why as tell_why
 from digest.cli import editing, output
@@ -51,14 +51,14 @@ def add(
     as_json: AsJson = False,
 ) -> int:
     """Add one article to what the publication's next issue is chosen from. Exits 3 when it was known as it is."""
-    told = {"title": title, "summary": summary, "source_title": source}
+    given = Given(title, summary, source)
     with opened(context) as container:
         now = system_clock()
         if address == "-":
             raw = sys.stdin.buffer.read(container.settings.collect.max_bytes)
-            done = pushing.push_markdown(container, publication, raw, now=now, **told)
+            done = pushing.push_markdown(container, publication, raw, now=now, given=given)
         else:
-            done = asyncio.run(pushing.push(container, publication, address, now=now, **told))
+            done = asyncio.run(pushing.push(container, publication, address, now=now, given=given))
     output.emit({"became": done.became, "article": done.article}, as_json=as_json, human=lambda: _tell_push(done))
     return 3 if done.became is Became.KNOWN else 0
 
