@@ -1,57 +1,23 @@
+"""Fetching a document: what is asked, followed, waited for and given up."""
+
 from __future__ import annotations
 
 import asyncio
 import gzip
 import itertools
-import ssl
 import time
 import tracemalloc
 import zlib
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from digest.collect import guard
-from digest.collect.fetch import Fetched, Fetcher, Purpose
+from digest.collect.fetch import Fetcher, Purpose
 from digest.collect.hosts import Hosts
 from digest.collect.troubles import FetchFailed, Trouble
-from digest.config.settings import CollectSettings, Settings
-from digest.model.errors import ConfigInvalid
-from support.certificates import make_certificate
-from support.feedserver import FeedServer, serving
+from support.feedserver import FeedServer
+from support.fetching import BODY, OURS, failure_of, fetch, settings_with
 from support.names import Names
-
-_BODY = b"<rss>hello</rss>"
-_OURS = "https://digest.example.com"
-
-
-def _settings(**changes: object) -> CollectSettings:
-    return CollectSettings.model_validate({"allow_private_networks": True, "timeout_s": 5, **changes})
-
-
-async def _get(
-    url: str,
-    *,
-    validators: Fetched | None = None,
-    names: Names | None = None,
-    insecure_tls: bool = False,
-    **changes: object,
-) -> Fetched:
-    async with Fetcher(_settings(**changes), base_url=_OURS, resolver=names) as fetcher:
-        return await fetcher.get(
-            url,
-            etag=validators.etag if validators else None,
-            last_modified=validators.last_modified if validators else None,
-            insecure_tls=insecure_tls,
-        )
-
-
-async def _failure(url: str, **options: object) -> FetchFailed:
-    with pytest.raises(FetchFailed) as caught:
-        await _get(url, **options)  # type: ignore[arg-type]  # passed through as they came
-    assert caught.value.hint
-    return caught.value
 
 
 async def test_a_document_comes_with_what_the_server_says_of_it(server: FeedServer):
@@ -63,9 +29,9 @@ async def test_a_document_comes_with_what_the_server_says_of_it(server: FeedServ
         "Link": '<https://hub.example.com/>; rel="hub", </f>; rel="self"',
     }
 
-    got = await _get(server.rule("/f", _BODY, headers=headers))
+    got = await fetch(server.rule("/f", BODY, headers=headers))
 
-    assert (got.body, got.etag, got.last_modified, got.fresh_for) == (_BODY, 'W/"a b"', "yesterday", timedelta(hours=2))
+    assert (got.body, got.etag, got.last_modified, got.fresh_for) == (BODY, 'W/"a b"', "yesterday", timedelta(hours=2))
     assert got.content_type == "text/xml"
     assert got.links == {"hub": "https://hub.example.com/", "self": server.base + "/f"}
     assert got.body_hash
@@ -73,10 +39,10 @@ async def test_a_document_comes_with_what_the_server_says_of_it(server: FeedServ
 
 
 async def test_validators_go_back_byte_for_byte(server: FeedServer):
-    url = server.rule("/f", _BODY, headers={"ETag": 'W/"a b"', "Last-Modified": "yesterday"}, conditional=True)
-    first = await _get(url)
+    url = server.rule("/f", BODY, headers={"ETag": 'W/"a b"', "Last-Modified": "yesterday"}, conditional=True)
+    first = await fetch(url)
 
-    second = await _get(url, validators=first)
+    second = await fetch(url, validators=first)
 
     assert second.body is None
     assert server.requests[1].headers["If-None-Match"] == 'W/"a b"'
@@ -84,23 +50,23 @@ async def test_validators_go_back_byte_for_byte(server: FeedServer):
 
 
 async def test_not_modified_without_having_asked_is_an_error(server: FeedServer):
-    assert "304" in str(await _failure(server.rule("/f", statuses=(304,))))
+    assert "304" in str(await failure_of(server.rule("/f", statuses=(304,))))
 
 
 async def test_it_says_honestly_who_it_is_and_whom_to_write_to(server: FeedServer):
-    url = server.rule("/f", _BODY)
-    await _get(url)
-    await _get(url, contact="feeds@example.com")
+    url = server.rule("/f", BODY)
+    await fetch(url)
+    await fetch(url, contact="feeds@example.com")
 
     agents = [request.headers["User-Agent"] for request in server.requests]
     assert all(agent.startswith("Digest/") for agent in agents)
-    assert agents[0].endswith(f"(+{_OURS})")
+    assert agents[0].endswith(f"(+{OURS})")
     assert agents[1].endswith("(+feeds@example.com)")
 
 
 async def test_no_cookie_is_kept(server: FeedServer):
-    url = server.rule("/f", _BODY, headers={"Set-Cookie": "who=me"})
-    async with Fetcher(_settings(), base_url=_OURS) as fetcher:
+    url = server.rule("/f", BODY, headers={"Set-Cookie": "who=me"})
+    async with Fetcher(settings_with(), base_url=OURS) as fetcher:
         await fetcher.get(url)
         await fetcher.get(url)
 
@@ -111,13 +77,13 @@ async def test_no_cookie_is_kept(server: FeedServer):
 
 
 async def test_redirects_are_followed_to_the_end(server: FeedServer):
-    server.rule("/f", _BODY)
+    server.rule("/f", BODY)
     server.rule("/b", statuses=(302,), location="f")
     url = server.rule("/a", statuses=(301,), location=server.base + "/b")
 
-    got = await _get(url)
+    got = await fetch(url)
 
-    assert (got.body, got.url) == (_BODY, server.base + "/f")
+    assert (got.body, got.url) == (BODY, server.base + "/f")
 
 
 @pytest.mark.parametrize(
@@ -130,9 +96,9 @@ async def test_only_permanent_redirects_move_a_source(
 ):
     for place, status in enumerate(statuses):
         server.rule(f"/{place}", statuses=(status,), location=f"/{place + 1}")
-    server.rule(f"/{len(statuses)}", _BODY)
+    server.rule(f"/{len(statuses)}", BODY)
 
-    got = await _get(server.base + "/0")
+    got = await fetch(server.base + "/0")
 
     assert got.moved_to == (server.base + moved_to if moved_to else None)
 
@@ -141,7 +107,7 @@ async def test_a_redirect_in_a_circle_is_stopped_when_it_closes(server: FeedServ
     server.rule("/a", statuses=(302,), location="/b")
     server.rule("/b", statuses=(302,), location="/a")
 
-    assert "in a circle" in str(await _failure(server.base + "/a"))
+    assert "in a circle" in str(await failure_of(server.base + "/a"))
     assert server.paths() == ["/a", "/b"]
 
 
@@ -149,10 +115,10 @@ async def test_five_hops_are_followed_and_no_more(server: FeedServer):
     for place in range(7):
         server.rule(f"/{place}", statuses=(302,), location=f"/{place + 1}")
 
-    assert "more than 5 times" in str(await _failure(server.base + "/0"))
+    assert "more than 5 times" in str(await failure_of(server.base + "/0"))
     assert len(server.requests) == 6
-    server.rule("/7", _BODY)
-    assert (await _get(server.base + "/2")).body == _BODY
+    server.rule("/7", BODY)
+    assert (await fetch(server.base + "/2")).body == BODY
 
 
 @pytest.mark.parametrize(
@@ -163,7 +129,7 @@ async def test_only_web_addresses_are_followed(server: FeedServer, target: str):
     if not target:
         server.rules["/f"].location = ""
 
-    assert "redirects" in str(await _failure(url))
+    assert "redirects" in str(await failure_of(url))
 
 
 async def test_credentials_stay_with_the_host_they_are_for(server: FeedServer):
@@ -171,9 +137,9 @@ async def test_credentials_stay_with_the_host_they_are_for(server: FeedServer):
     port = server.base.rpartition(":")[2]
     server.rule("/same", statuses=(302,), location="/away")
     server.rule("/away", statuses=(302,), location=f"http://other:secret@b.example:{port}/f")
-    server.rule("/f", _BODY)
+    server.rule("/f", BODY)
 
-    got = await _get(f"http://me:secret@a.example:{port}/same", names=names)
+    got = await fetch(f"http://me:secret@a.example:{port}/same", names=names)
 
     assert [("Authorization" in request.headers, request.path) for request in server.requests] == [
         (True, "/same"),
@@ -201,7 +167,7 @@ async def test_credentials_stay_with_the_host_they_are_for(server: FeedServer):
     ],
 )
 async def test_a_bad_status_is_said_in_words(server: FeedServer, status: int, words: str, trouble: Trouble):
-    failure = await _failure(server.rule("/f", statuses=(status,)))
+    failure = await failure_of(server.rule("/f", statuses=(status,)))
 
     assert words in str(failure)
     assert failure.trouble is trouble
@@ -210,36 +176,36 @@ async def test_a_bad_status_is_said_in_words(server: FeedServer, status: int, wo
 async def test_how_long_to_stay_away_comes_with_the_failure(server: FeedServer):
     headers = {"Retry-After": "120", "Cache-Control": "max-age=60"}
 
-    failure = await _failure(server.rule("/f", statuses=(503,), headers=headers))
+    failure = await failure_of(server.rule("/f", statuses=(503,), headers=headers))
 
     assert (failure.retry_after, failure.fresh_for) == (timedelta(minutes=2), timedelta(minutes=1))
 
 
 async def test_nobody_listening_is_an_error_in_words(server: FeedServer):
-    failure = await _failure("http://127.0.0.1:9/")
+    failure = await failure_of("http://127.0.0.1:9/")
 
     assert "does not accept connections on port 9" in str(failure)
     assert failure.trouble is Trouble.DEAD
 
 
 async def test_an_unknown_name_is_an_error_in_words():
-    assert "the name nowhere.example is not known" in str(await _failure("http://nowhere.example/", names=Names()))
+    assert "the name nowhere.example is not known" in str(await failure_of("http://nowhere.example/", names=Names()))
 
 
 @pytest.mark.parametrize("url", ["http://", "http://exa mple.com/", "http://[x/", "http://2130706433:9/"])
 async def test_a_wrong_address_is_an_error_in_words(url: str):
-    await _failure(url)
+    await failure_of(url)
 
 
 async def test_a_link_header_nobody_can_read_costs_nothing(server: FeedServer):
-    assert (await _get(server.rule("/f", _BODY, headers={"Link": '<http://[x>; rel="hub"'}))).body == _BODY
+    assert (await fetch(server.rule("/f", BODY, headers={"Link": '<http://[x>; rel="hub"'}))).body == BODY
 
 
 # --- time (F9) ---
 
 
 async def test_a_slow_answer_is_given_up(server: FeedServer):
-    failure = await _failure(server.rule("/f", _BODY, delay_s=2), timeout_s=0.2)
+    failure = await failure_of(server.rule("/f", BODY, delay_s=2), timeout_s=0.2)
 
     assert failure.trouble is Trouble.TIME
 
@@ -247,7 +213,7 @@ async def test_a_slow_answer_is_given_up(server: FeedServer):
 async def test_a_dripping_answer_is_given_up(server: FeedServer):
     started = time.monotonic()
 
-    failure = await _failure(server.rule("/f", _BODY * 10, drip_bytes_per_s=50), timeout_s=0.3)
+    failure = await failure_of(server.rule("/f", BODY * 10, drip_bytes_per_s=50), timeout_s=0.3)
 
     assert "within 0.3 seconds" in str(failure)
     assert time.monotonic() - started < 2
@@ -258,34 +224,34 @@ async def test_all_hops_together_have_the_time_of_one_fetch(server: FeedServer):
         server.rule(f"/{place}", statuses=(302,), location=f"/{place + 1}", delay_s=0.2)
     started = time.monotonic()
 
-    await _failure(server.base + "/0", timeout_s=0.5)
+    await failure_of(server.base + "/0", timeout_s=0.5)
 
     assert time.monotonic() - started < 1
 
 
 async def test_waiting_for_a_turn_is_not_the_servers_slowness(server: FeedServer):
-    urls = [server.rule(f"/{number}", _BODY, delay_s=0.3) for number in range(4)]
+    urls = [server.rule(f"/{number}", BODY, delay_s=0.3) for number in range(4)]
 
-    async with Fetcher(_settings(timeout_s=0.6), base_url=_OURS) as fetcher:
+    async with Fetcher(settings_with(timeout_s=0.6), base_url=OURS) as fetcher:
         got = await asyncio.gather(*(fetcher.get(url) for url in urls))
 
-    assert [one.body for one in got] == [_BODY] * 4
+    assert [one.body for one in got] == [BODY] * 4
 
 
 # --- size (F8) ---
 
 
 async def test_too_large_a_document_is_stopped_while_it_comes(server: FeedServer):
-    failure = await _failure(server.rule("/f", b"x" * 2000), max_bytes=1000)
+    failure = await failure_of(server.rule("/f", b"x" * 2000), max_bytes=1000)
 
     assert "larger than 1,000 bytes" in str(failure)
     assert failure.trouble is Trouble.SIZE
 
 
 async def test_gzip_is_unpacked_and_counted_unpacked(server: FeedServer):
-    assert (await _get(server.rule("/f", _BODY, gzip=True))).body == _BODY
+    assert (await fetch(server.rule("/f", BODY, gzip=True))).body == BODY
     assert "larger than" in str(
-        await _failure(server.rule("/g", b"<x>" + _noise(40_000) * 40, gzip=True), max_bytes=1_000_000)
+        await failure_of(server.rule("/g", b"<x>" + _noise(40_000) * 40, gzip=True), max_bytes=1_000_000)
     )
 
 
@@ -300,7 +266,7 @@ async def test_a_bomb_costs_neither_time_nor_memory(server: FeedServer, *, as_fi
     tracemalloc.start()
     started = time.monotonic()
 
-    failure = await _failure(url)
+    failure = await failure_of(url)
 
     took, (_, peak) = time.monotonic() - started, tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -310,7 +276,7 @@ async def test_a_bomb_costs_neither_time_nor_memory(server: FeedServer, *, as_fi
 
 
 async def test_a_large_body_is_refused_by_what_it_announces(server: FeedServer):
-    failure = await _failure(server.rule("/f", _noise(100), announce=10_000_001))
+    failure = await failure_of(server.rule("/f", _noise(100), announce=10_000_001))
 
     assert "10,000,001 bytes are announced" in str(failure)
 
@@ -318,44 +284,44 @@ async def test_a_large_body_is_refused_by_what_it_announces(server: FeedServer):
 @pytest.mark.parametrize(
     ("packed", "encoding"),
     [
-        (gzip.compress(_BODY), ""),
-        (gzip.compress(gzip.compress(_BODY)), "gzip"),
-        (gzip.compress(_BODY), "x-gzip"),
-        (zlib.compress(_BODY), "deflate"),
-        (zlib.compress(_BODY)[2:-4], "deflate"),
-        (gzip.compress(zlib.compress(_BODY)), "deflate, gzip"),
-        (gzip.compress(_BODY[:5]) + gzip.compress(_BODY[5:]), "gzip"),
-        (gzip.compress(_BODY) + b"padding", "gzip"),
-        (_BODY, "gzip"),
-        (_BODY, "identity"),
+        (gzip.compress(BODY), ""),
+        (gzip.compress(gzip.compress(BODY)), "gzip"),
+        (gzip.compress(BODY), "x-gzip"),
+        (zlib.compress(BODY), "deflate"),
+        (zlib.compress(BODY)[2:-4], "deflate"),
+        (gzip.compress(zlib.compress(BODY)), "deflate, gzip"),
+        (gzip.compress(BODY[:5]) + gzip.compress(BODY[5:]), "gzip"),
+        (gzip.compress(BODY) + b"padding", "gzip"),
+        (BODY, "gzip"),
+        (BODY, "identity"),
     ],
     ids=["file", "file in encoding", "x-gzip", "zlib", "raw deflate", "two", "joined", "padded", "a lie", "identity"],
 )
 async def test_every_usual_packing_is_unpacked(server: FeedServer, packed: bytes, encoding: str):
     url = server.rule("/f", packed, headers={"Content-Encoding": encoding} if encoding else {})
 
-    assert (await _get(url)).body == _BODY
+    assert (await fetch(url)).body == BODY
 
 
 @pytest.mark.parametrize(
     ("packed", "encoding"),
     [
-        (gzip.compress(_BODY * 100)[:-20], "gzip"),
+        (gzip.compress(BODY * 100)[:-20], "gzip"),
         (b"\x1f\x8bnot gzip", "gzip"),
-        (gzip.compress(_BODY * 100)[:-20], ""),
-        (_BODY, "br"),
-        (_BODY, ", ".join(["gzip"] * 9)),
+        (gzip.compress(BODY * 100)[:-20], ""),
+        (BODY, "br"),
+        (BODY, ", ".join(["gzip"] * 9)),
     ],
     ids=["cut off", "broken", "a file cut off", "not asked for", "too many layers"],
 )
 async def test_a_damaged_packing_is_an_error_in_words(server: FeedServer, packed: bytes, encoding: str):
-    failure = await _failure(server.rule("/f", packed, headers={"Content-Encoding": encoding} if encoding else {}))
+    failure = await failure_of(server.rule("/f", packed, headers={"Content-Encoding": encoding} if encoding else {}))
 
     assert "damaged" in str(failure)
 
 
 async def test_an_answer_that_breaks_off_is_an_error_in_words(server: FeedServer):
-    failure = await _failure(server.rule("/f", _BODY, announce=len(_BODY) + 100))
+    failure = await failure_of(server.rule("/f", BODY, announce=len(BODY) + 100))
 
     assert "broke off" in str(failure)
 
@@ -364,9 +330,9 @@ async def test_an_answer_that_breaks_off_is_an_error_in_words(server: FeedServer
 
 
 async def test_one_request_to_a_host_at_a_time(server: FeedServer):
-    urls = [server.rule(f"/{number}", _BODY, delay_s=0.02) for number in range(5)]
+    urls = [server.rule(f"/{number}", BODY, delay_s=0.02) for number in range(5)]
 
-    async with Fetcher(_settings(), base_url=_OURS) as fetcher:
+    async with Fetcher(settings_with(), base_url=OURS) as fetcher:
         await asyncio.gather(*(fetcher.get(url) for url in urls))
 
     assert len(server.requests) == 5
@@ -376,10 +342,10 @@ async def test_one_request_to_a_host_at_a_time(server: FeedServer):
 async def test_hosts_do_not_wait_for_each_other(server: FeedServer):
     names = Names(everything="127.0.0.1")
     port = server.base.rpartition(":")[2]
-    server.rule("/f", _BODY, delay_s=0.2)
+    server.rule("/f", BODY, delay_s=0.2)
     started = time.monotonic()
 
-    async with Fetcher(_settings(), base_url=_OURS, resolver=names) as fetcher:
+    async with Fetcher(settings_with(), base_url=OURS, resolver=names) as fetcher:
         await asyncio.gather(*(fetcher.get(f"http://{name}.example:{port}/f") for name in "abcdef"))
 
     assert time.monotonic() - started < 0.8
@@ -388,9 +354,9 @@ async def test_hosts_do_not_wait_for_each_other(server: FeedServer):
 
 async def test_pages_of_a_host_are_a_pause_apart(server: FeedServer):
     server.rule("/robots.txt", b"User-agent: *\nAllow: /")
-    urls = [server.rule(f"/{number}", _BODY) for number in range(4)]
+    urls = [server.rule(f"/{number}", BODY) for number in range(4)]
 
-    async with Fetcher(_settings(page_delay_s=0.15), base_url=_OURS) as fetcher:
+    async with Fetcher(settings_with(page_delay_s=0.15), base_url=OURS) as fetcher:
         await asyncio.gather(*(fetcher.get(url, purpose=Purpose.PAGE) for url in urls))
 
     at = [request.at for request in server.requests if request.path != "/robots.txt"]
@@ -402,13 +368,13 @@ async def test_a_hold_of_the_host_needs_a_second_refusal_in_a_row(server: FeedSe
     """One limited feed of a host that carries many must not starve the others (FreshRSS #7870)."""
     now = datetime(2026, 1, 1, tzinfo=UTC)
     limited = [server.rule(f"/limited{n}", statuses=(429,), headers={"Retry-After": "7200"}) for n in (1, 2)]
-    good = server.rule("/good", _BODY)
+    good = server.rule("/good", BODY)
     hosts = Hosts(clock=lambda: now)
 
-    async with Fetcher(_settings(), base_url=_OURS, hosts=hosts, clock=lambda: now) as fetcher:
+    async with Fetcher(settings_with(), base_url=OURS, hosts=hosts, clock=lambda: now) as fetcher:
         for url in (limited[0], good, limited[1], limited[0]):
             if url == good:
-                assert (await fetcher.get(url)).body == _BODY
+                assert (await fetcher.get(url)).body == BODY
                 continue
             with pytest.raises(FetchFailed) as refused:
                 await fetcher.get(url)
@@ -416,160 +382,7 @@ async def test_a_hold_of_the_host_needs_a_second_refusal_in_a_row(server: FeedSe
         with pytest.raises(FetchFailed, match="left alone until 2026-01-01 01:00 UTC") as held:
             await fetcher.get(good)
         now += timedelta(hours=1)
-        assert (await fetcher.get(good)).body == _BODY
+        assert (await fetcher.get(good)).body == BODY
 
     assert held.value.trouble is Trouble.HELD
     assert server.paths() == ["/limited1", "/good", "/limited2", "/limited1", "/good"]
-
-
-# --- certificates (F11) ---
-
-
-def _tls(folder: Path, **options: object) -> tuple[ssl.SSLContext, Path]:
-    certificate, key = make_certificate(folder, **options)  # type: ignore[arg-type]  # its own options
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
-    return context, certificate
-
-
-async def test_a_certificate_is_verified_unless_its_authority_is_ours_or_the_source_is_an_exception(tmp_path: Path):
-    context, certificate = _tls(tmp_path)
-    async with serving(tls=context) as server:
-        url = server.rule("/f", _BODY)
-        failure = await _failure(url)
-        trusted = await _get(url, ca_file=certificate)
-        excepted = await _get(url, insecure_tls=True)
-
-    assert "signed by itself or an unknown authority" in str(failure)
-    assert "--insecure-tls" in failure.hint
-    assert failure.trouble is Trouble.TLS
-    assert trusted.body == excepted.body == _BODY
-
-
-async def test_an_expired_certificate_is_called_that(tmp_path: Path):
-    context, certificate = _tls(tmp_path, valid_for=timedelta(days=-2))
-    async with serving(tls=context) as server:
-        failure = await _failure(server.rule("/f", _BODY), ca_file=certificate)
-
-    assert "has expired" in str(failure)
-
-
-async def test_a_certificate_for_another_name_is_called_that(tmp_path: Path):
-    context, certificate = _tls(tmp_path, host="other.example")
-    async with serving(tls=context) as server:
-        failure = await _failure(server.rule("/f", _BODY), ca_file=certificate)
-
-    assert "another name" in str(failure)
-
-
-async def test_the_exception_is_for_one_host_only(tmp_path: Path):
-    context, _ = _tls(tmp_path)
-    async with serving(tls=context) as server:
-        port = server.base.rpartition(":")[2]
-        server.rule("/f", _BODY)
-        url = server.rule("/a", statuses=(302,), location=f"https://b.example:{port}/f")
-        failure = await _failure(url, insecure_tls=True, names=Names({"b.example": ["127.0.0.1"]}))
-
-    assert failure.trouble is Trouble.TLS
-    assert server.paths() == ["/a"]
-
-
-async def test_an_authority_is_looked_for_beside_the_configuration(tmp_path: Path):
-    settings = Settings(base_dir=tmp_path, collect=CollectSettings(ca_file=Path("our.pem")))
-
-    assert settings.collect.ca_file == tmp_path / "our.pem"
-
-
-async def test_an_authority_that_cannot_be_read_is_a_wrong_setting(tmp_path: Path):
-    with pytest.raises(ConfigInvalid, match="ca_file"):
-        await _get("http://127.0.0.1/", ca_file=tmp_path / "none.pem")
-
-
-# --- addresses (F10) ---
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0x7f000001"])
-async def test_private_addresses_are_refused_before_anything_is_sent(server: FeedServer, host: str):
-    server.rule("/f", _BODY)
-    port = server.base.rpartition(":")[2]
-
-    failure = await _failure(f"http://{host}:{port}/f", allow_private_networks=False)
-
-    assert server.requests == []
-    assert "private network" in str(failure)
-    assert "allow_private_networks" in failure.hint
-
-
-async def test_an_address_written_as_one_number_is_no_way_around(server: FeedServer):
-    await _failure(f"http://2130706433:{server.base.rpartition(':')[2]}/f", allow_private_networks=False)
-
-    assert server.requests == []
-
-
-async def test_a_network_can_be_allowed_and_its_neighbours_stay_refused(server: FeedServer):
-    server.rule("/f", _BODY)
-    port = server.base.rpartition(":")[2]
-    allowed = {"allow_private_networks": False, "allow_networks": ["127.0.0.1/32"]}
-
-    assert (await _get(server.base + "/f", **allowed)).body == _BODY
-    assert "private network" in str(await _failure(f"http://127.0.0.2:{port}/f", **allowed))
-
-
-async def test_a_redirect_cannot_lead_into_a_private_network(server: FeedServer):
-    port = server.base.rpartition(":")[2]
-    server.rule("/f", _BODY)
-    url = server.rule("/a", statuses=(302,), location=f"http://127.0.0.2:{port}/f")
-
-    failure = await _failure(url, allow_private_networks=False, allow_networks=["127.0.0.1/32"])
-
-    assert "private network" in str(failure)
-    assert server.paths() == ["/a"]
-
-
-async def test_a_name_that_changes_its_mind_is_refused_when_it_does(server: FeedServer):
-    """DNS rebinding: the first look-up gives an address that is allowed, the next one does not."""
-    names = Names({"news.example": ["127.0.0.1", "127.0.0.2"]})
-    url = f"http://news.example:{server.base.rpartition(':')[2]}/f"
-    server.rule("/f", _BODY)
-    allowed: dict[str, object] = {"allow_private_networks": False, "allow_networks": ["127.0.0.1/32"]}
-
-    assert (await _get(url, names=names, **allowed)).body == _BODY
-    assert "private network" in str(await _failure(url, names=names, **allowed))
-    assert len(server.requests) == 1
-
-
-async def test_a_public_address_on_an_unusual_port_is_refused():
-    names = Names({"news.example": ["93.184.215.14"]})
-
-    failure = await _failure("http://news.example:22/f", names=names, allow_private_networks=False)
-
-    assert "port 22" in str(failure)
-    assert "allow_ports" in failure.hint
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["127.0.0.1", "10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.1", "::1",
-     "224.0.0.1", "fe80::1%eth0", "fd00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "255.255.255.255",
-     "::7f00:1", "64:ff9b:1::1", "ff02::1", "::", "2001:db8::1", "240.0.0.1", "198.18.0.1", "192.0.2.1"],
-)  # fmt: skip
-def test_no_inner_address_counts_as_public(address: str):
-    assert not guard.is_public(address)
-
-
-@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f::1", "64:ff9b::5db8:d70e", "::ffff:1.1.1.1"])
-def test_addresses_of_the_internet_count_as_public(address: str):
-    assert guard.is_public(address)
-
-
-def test_ports_are_the_usual_ones_and_those_allowed():
-    usual = guard.Guard(ports=frozenset({8080}))
-
-    for port in (80, 443, 8080):
-        usual.check("93.184.215.14", port)
-    for port in (22, 25, 6379, 8081):
-        with pytest.raises(guard.PortRefused):
-            usual.check("93.184.215.14", port)
-        with pytest.raises(guard.PortRefused):
-            guard.Guard(allows_private=True).check("93.184.215.14", port)
-    guard.Guard(allows_private=True).check("10.0.0.1", 8081)
