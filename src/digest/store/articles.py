@@ -20,11 +20,11 @@ from sqlalchemy import ColumnElement, Row, Select, func, select, update
 from digest.model.article import Article, DateProblem, NewArticle
 from digest.store import identity
 from digest.store.engine import Tx
+from digest.store.portions import portions
 from digest.store.publications import insert_or_ignore
 from digest.store.tables import article, publication_source, sighting, source
 from digest.text import url as urls
 
-_IDS_AT_ONCE, _ROWS_AT_ONCE = 500, 500
 #: An unknown article so much older than the newest one of its source is a repetition (F17).
 _RERUN_AFTER = timedelta(days=7)
 #: A change of so many characters is a correction, not an update (F19, as Feedbin counts).
@@ -102,7 +102,7 @@ def eligible(tx: Tx, publication_id: int, first_seen_from: datetime | None) -> l
 def by_ids(tx: Tx, article_ids: Sequence[int]) -> list[Article]:
     """The articles with these keys, in this order; unknown keys are left out."""
     found: dict[int, Article] = {}
-    for chunk in _chunks(list(dict.fromkeys(article_ids))):
+    for chunk in portions(list(dict.fromkeys(article_ids))):
         found.update((one.id, one) for one in _load(tx, article.c.id.in_(chunk)))
     return [found[key] for key in article_ids if key in found]
 
@@ -252,8 +252,8 @@ def _sight(tx: Tx, source_id: int, seen: Iterable[tuple[NewArticle, int]], *, no
         {"source_id": source_id, "guid_hash": new.guid_hash, "article_id": key, "url": new.url, "seen_at": now}
         for new, key in seen
     ]
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        statement = insert_or_ignore(tx, sighting).values(rows[start : start + _ROWS_AT_ONCE])
+    for some in portions(rows):
+        statement = insert_or_ignore(tx, sighting).values(some)
         tx.connection.execute(statement.on_conflict_do_nothing(index_elements=["source_id", "guid_hash"]))
 
 
@@ -272,15 +272,11 @@ def _load(tx: Tx, *conditions: ColumnElement[bool]) -> list[Article]:
 
 def _sources_of(tx: Tx, article_ids: list[int]) -> dict[int, tuple[int, ...]]:
     found: dict[int, dict[int, None]] = defaultdict(dict)
-    for chunk in _chunks(article_ids):
+    for chunk in portions(article_ids):
         statement = select(sighting.c.article_id, sighting.c.source_id).where(sighting.c.article_id.in_(chunk))
         for row in tx.connection.execute(statement.order_by(sighting.c.seen_at, sighting.c.source_id)):
             found[row.article_id][row.source_id] = None
     return defaultdict(tuple, {key: tuple(sources) for key, sources in found.items()})
-
-
-def _chunks(keys: list[int]) -> Iterable[list[int]]:
-    return (keys[start : start + _IDS_AT_ONCE] for start in range(0, len(keys), _IDS_AT_ONCE))
 
 
 def _article(row: Row[Any], sources: tuple[int, ...]) -> Article:

@@ -18,10 +18,10 @@ from sqlalchemy import Row, Select, select
 from digest.model.article import NewArticle
 from digest.store.engine import Tx
 from digest.store.ledger_tables import article_key
+from digest.store.portions import portions
 from digest.store.publications import insert_or_ignore
 from digest.store.tables import article
 
-_AT_ONCE = 500
 #: So far apart in time, a known id with another title and another address is an id that was used again.
 _SAME_ARTICLE = timedelta(days=1)
 
@@ -85,8 +85,8 @@ def remember(tx: Tx, source_id: int, known: Iterable[tuple[NewArticle, int]]) ->
         for key in reversed((*upper(source_id, new), *lower(source_id, new)))
     }
     rows = [{"hash": key, "article_id": article_id} for key, article_id in owners.items()]
-    for start in range(0, len(rows), _AT_ONCE):
-        statement = insert_or_ignore(tx, article_key).values(rows[start : start + _AT_ONCE])
+    for some in portions(rows):
+        statement = insert_or_ignore(tx, article_key).values(some)
         tx.connection.execute(statement.on_conflict_do_nothing(index_elements=["hash"]))
 
 
@@ -120,21 +120,16 @@ def _is_used_again(row: Row[Any], new: NewArticle) -> bool:
 
 
 def _owners(tx: Tx, keys: set[str]) -> dict[str, int]:
-    ordered = sorted(keys)
     found: dict[str, int] = {}
-    for start in range(0, len(ordered), _AT_ONCE):
-        query = select(article_key.c.hash, article_key.c.article_id)
-        found.update(
-            (row.hash, row.article_id)
-            for row in tx.connection.execute(query.where(article_key.c.hash.in_(ordered[start : start + _AT_ONCE])))
-        )
+    for some in portions(sorted(keys)):
+        query = select(article_key.c.hash, article_key.c.article_id).where(article_key.c.hash.in_(some))
+        found.update((row.hash, row.article_id) for row in tx.connection.execute(query))
     return found
 
 
 def _rows(tx: Tx, keys: set[int]) -> dict[int, Row[Any]]:
-    ordered = sorted(keys)
     found: dict[int, Row[Any]] = {}
-    for start in range(0, len(ordered), _AT_ONCE):
-        query = _ROWS.where(article.c.id.in_(ordered[start : start + _AT_ONCE]))
+    for some in portions(sorted(keys)):
+        query = _ROWS.where(article.c.id.in_(some))
         found.update((row.id, row) for row in tx.connection.execute(query))
     return found

@@ -7,7 +7,7 @@ A page that was taken gives the article its text; the feed goes on giving its te
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -19,10 +19,10 @@ from digest.model.fetching import Page, PageState
 from digest.store.articles import url_hash
 from digest.store.engine import Tx
 from digest.store.fetch_tables import page
+from digest.store.portions import portions
 from digest.store.publications import insert_or_ignore
 from digest.store.tables import article, sighting
 
-_AT_ONCE = 500
 _CONTENT = (
     *("title", "summary", "content_html", "text", "author", "image_url", "image_alt", "language", "labels"),
     *("content_hash", "word_count"),
@@ -148,7 +148,7 @@ def _with_full_text(tx: Tx, new: NewArticle, row: Row[Any] | None, now: datetime
 def _taken(tx: Tx, hashes: list[str]) -> dict[str, Row[Any]]:
     columns: list[Any] = [page.c.url_hash, page.c.feed_hash, *(article.c[name] for name in _CONTENT)]
     found: dict[str, Row[Any]] = {}
-    for chunk in _chunks(hashes):
+    for chunk in portions(hashes):
         statement = (
             select(*columns)
             .select_from(page)
@@ -161,14 +161,14 @@ def _taken(tx: Tx, hashes: list[str]) -> dict[str, Row[Any]]:
 
 def _unknown(tx: Tx, wanted: Sequence[Wanted]) -> list[Wanted]:
     known: set[str] = set()
-    for chunk in _chunks([url_hash(one.canonical_url) for one in wanted]):
+    for chunk in portions([url_hash(one.canonical_url) for one in wanted]):
         known.update(tx.connection.execute(select(page.c.url_hash).where(page.c.url_hash.in_(chunk))).scalars())
     return [one for one in wanted if url_hash(one.canonical_url) not in known]
 
 
 def _owners(tx: Tx, source_id: int, guid_hashes: list[str]) -> dict[str, Row[Any]]:
     found: dict[str, Row[Any]] = {}
-    for chunk in _chunks(guid_hashes):
+    for chunk in portions(guid_hashes):
         statement = (
             select(sighting.c.guid_hash, article.c.id, article.c.source_id, article.c.first_seen_at)
             .join(article, article.c.id == sighting.c.article_id)
@@ -176,10 +176,6 @@ def _owners(tx: Tx, source_id: int, guid_hashes: list[str]) -> dict[str, Row[Any
         )
         found |= {row.guid_hash: row for row in tx.connection.execute(statement)}
     return found
-
-
-def _chunks(hashes: list[str]) -> Iterable[list[str]]:
-    return (hashes[start : start + _AT_ONCE] for start in range(0, len(hashes), _AT_ONCE))
 
 
 def _page(row: Row[Any]) -> Page:

@@ -21,11 +21,11 @@ from digest.model.issue import IssueState
 from digest.model.story import Carried, Place
 from digest.store.engine import Tx
 from digest.store.ledger_tables import article_story, term_day
+from digest.store.portions import portions
 from digest.store.publications import insert_or_ignore
 from digest.store.tables import article, installation, issue, issue_item, source
 from digest.text.terms import TermCounts
 
-_IDS_AT_ONCE = 500
 _MOST = 65_535
 
 
@@ -136,7 +136,7 @@ def placed(tx: Tx, *, since: datetime) -> list[Placed]:
 def texts(tx: Tx, article_ids: Iterable[int]) -> dict[int, str]:
     """Article id → plain text."""
     found: dict[int, str] = {}
-    for some in _chunks(sorted(set(article_ids))):
+    for some in portions(sorted(set(article_ids))):
         rows = tx.connection.execute(select(article.c.id, article.c.text).where(article.c.id.in_(some)))
         found.update((row.id, row.text) for row in rows)
     return found
@@ -172,7 +172,7 @@ def put(tx: Tx, places: Sequence[NewPlace], *, swallowed: Mapping[int, int]) -> 
 def places(tx: Tx, article_ids: Iterable[int]) -> dict[int, Place]:
     """Article id → where it belongs, for those that have a place."""
     found: dict[int, Place] = {}
-    for some in _chunks(sorted(set(article_ids))):
+    for some in portions(sorted(set(article_ids))):
         query = select(article_story.c.article_id, article_story.c.story_id, article_story.c.copy_of)
         for row in tx.connection.execute(query.where(article_story.c.article_id.in_(some))):
             found[row.article_id] = Place(row.story_id, row.copy_of)
@@ -269,7 +269,3 @@ def _little(values: array[int]) -> array[int]:
     if sys.byteorder == "big":
         values.byteswap()
     return values
-
-
-def _chunks(keys: Sequence[int]) -> Iterable[Sequence[int]]:
-    return (keys[start : start + _IDS_AT_ONCE] for start in range(0, len(keys), _IDS_AT_ONCE))
