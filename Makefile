@@ -9,7 +9,7 @@ WORKERS ?= auto
 # Locks and the project file decide what is installed: a second call with nothing changed is instant.
 INPUTS := requirements/dev.lock pyproject.toml
 
-.PHONY: help setup demo test lint types format crash verify bench bench-collect lock clean docs machine wheel
+.PHONY: help setup demo test lint types format crash verify bench bench-collect bench-preview lock clean docs machine wheel
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ bench: $(STAMP) ## Measure delivery beside what others do (about 25 minutes; ARG
 bench-collect: $(STAMP) ## Measure collecting beside what others do, on the data in ../shared/data (ARGS="--only feeds", "--write")
 	@$(BIN)/python -m bench.collect $(ARGS)
 
+bench-preview: $(STAMP) ## Measure the template workshop against its bars, in a real Chromium (a minute)
+	@$(BIN)/python -m bench.preview
+
 lint: $(STAMP) ## Format check, lint, types, layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -57,6 +60,7 @@ format: $(STAMP) ## Format the code and mend what can be mended
 
 docs: $(STAMP) ## Write the generated reference pages again
 	@$(BIN)/python tools/docs_cli.py
+	@$(BIN)/python tools/docs_contract.py
 
 wheel: $(STAMP) ## Build the wheel into dist/
 	@$(BIN)/hatchling build -t wheel

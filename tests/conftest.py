@@ -75,6 +75,12 @@ def _shared_folder() -> Path:
     return folder
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many processes again as cores: a third of the time a test waits for a server, a relay or a lease."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Only the process that outlives all others ends the shared server."""
     if not hasattr(config, "workerinput"):

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from generated import ROOT, settle
 
 from digest.cli.main import build
 from digest.config.example import example
 from digest.config.settings import LISTS, DkimSettings, Settings, documented
-
-ROOT = Path(__file__).resolve().parents[1]
 
 _CLI_HEAD = """\
 # Commands
@@ -53,17 +52,7 @@ is not here but in the database.
 
 def main(arguments: list[str]) -> int:
     """Write the pages, or check them."""
-    wanted = pages()
-    stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
-    if "--check" in arguments:
-        for path in stale:
-            print(f"error: {path.relative_to(ROOT)} is not current; run `make docs`", file=sys.stderr)
-        return 1 if stale else 0
-    for path in stale:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(wanted[path], encoding="utf-8")
-        print(f"wrote {path.relative_to(ROOT)}")
-    return 0
+    return settle(pages(), arguments)
 
 
 def pages() -> Mapping[Path, str]:
@@ -83,7 +72,7 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 def _leaves(command: Any, name: str) -> Iterator[tuple[str, Any]]:
     children: Mapping[str, Any] = getattr(command, "commands", {})
-    if not children:
+    if not children or command.invoke_without_command:  # a group that does something by itself
         yield name, command
     for word, child in children.items():
         if not child.hidden:

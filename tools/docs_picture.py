@@ -14,9 +14,9 @@ from pathlib import Path
 from playwright.sync_api import Browser, Route, sync_playwright
 
 from digest.compose.environment import templates
+from digest.compose.fixtures import load_fixture
 from digest.compose.pictures import picture
 from digest.compose.render import render
-from digest.compose.sample import sample_context
 from digest.text.slots import fill_html
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "images" / "digest.png"
@@ -33,7 +33,7 @@ OFFLINE = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "
 
 def draw(browser: Browser) -> bytes:
     """Both halves in one picture: two frames of the same document, each told which colours its reader prefers."""
-    html = fill_html(render(sample_context(), env=templates()).html, READER)
+    html = fill_html(render(load_fixture(), env=templates()).html, READER)
     halves = [_half(browser, html, scheme) for scheme in ("light", "dark")]
     page = browser.new_page(viewport={"width": 2 * WIDTH, "height": HEIGHT})
     page.route(

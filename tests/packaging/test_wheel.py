@@ -27,6 +27,8 @@ def test_the_wheel_ships_templates_migrations_and_nothing_of_the_tests(wheel: Pa
 
     assert "digest/_templates/email/digest/body.html" in names
     assert "digest/_templates/web/leave.html" in names
+    assert "digest/_templates/email/themes/journal/look.css" in names
+    assert "digest/_templates/locale/ar.po" in names
     assert "digest/_alembic/env.py" in names
     assert any(name.startswith("digest/_alembic/versions/0001") for name in names)
     assert "digest/py.typed" in names
