@@ -3,13 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from lxml import html as lxml_html
 
 from digest.compose.environment import templates, theme
+from digest.compose.fixtures import load_fixture
 from digest.compose.render import render
-from digest.compose.sample import sample_context
 from digest.model.errors import TemplateBroken
 
-SAMPLE = sample_context()
+SAMPLE = load_fixture()
 
 
 def write(folder: Path, name: str, content: str) -> Path:
@@ -65,7 +66,7 @@ def test_a_theme_that_is_no_css_is_refused_by_name(tmp_path: Path, content: str)
 @pytest.mark.parametrize(
     ("source", "line", "says", "hint"),
     [
-        ("one\n{{ lead.titel }}", 2, "has no attribute 'titel'", "Did you mean 'title'?"),
+        ("one\n{{ lead.titel }}", 2, "Story has no field 'titel'", "Did you mean 'title'?"),
         ("\n\n{{ publicaton.name }}", 3, "'publicaton' is undefined", "Did you mean 'publication'?"),
         ("{{ lead.title|sofd }}", 1, "No filter named 'sofd'", "Did you mean 'soft'?"),
         ("{% if lead is definde %}{% endif %}", 1, "No test named 'definde'", "Did you mean 'defined'?"),
@@ -99,6 +100,62 @@ def test_a_fault_inside_a_macro_is_blamed_on_the_macros_file(tmp_path: Path):
     assert error.message.startswith("email/components.html, line ")
     assert "Did you mean 'teaser'?" in error.hint
     assert int(error.message.split("line ")[1].split(":")[0]) >= line
+
+
+def test_where_a_fault_is_can_be_read_from_fields(tmp_path: Path):
+    page = "{% import 'email/own.html' as own with context %}\n\n{{ own.line(lead) }}"
+    folder = write(tmp_path, "digest/body.html", page)
+    write(tmp_path, "own.html", "{% macro line(story) %}\n<p>\n{{ story.titel }}\n{% endmacro %}")
+    error = broken(folder)
+
+    assert (error.template, error.line, error.meant) == ("email/own.html", 3, "title")
+    assert error.chain == (("email/digest/body.html", 3), ("email/own.html", 3))
+
+
+def test_a_fault_of_syntax_says_where_it_was_included_from(tmp_path: Path):
+    folder = write(tmp_path, "digest/body.html", "\n{% include 'email/own.html' %}")
+    write(tmp_path, "own.html", "<p>\n{% if %}")
+    error = broken(folder)
+
+    assert (error.template, error.line, error.meant) == ("email/own.html", 2, None)
+    assert error.chain == (("email/digest/body.html", 2), ("email/own.html", 2))
+
+
+def test_a_slot_of_another_kind_of_mail_is_refused_while_composing(tmp_path: Path):
+    folder = write(tmp_path, "digest/body.txt", "\n{{ slots.confirm_url }}")
+    preferences = write(tmp_path / "b", "digest/body.txt", "{{ slots.preferences_url }}")
+    error = broken(folder)
+
+    assert (error.template, error.line) == ("email/digest/body.txt", 2)
+    assert "confirm_url" in error.message
+    assert "preferences_url" in broken(preferences).message
+    linked = load_fixture(patch={"links": {"preferences": True}})
+    assert "preferences_url" in render(linked, env=templates([preferences])).text
+
+
+def test_every_part_of_a_mail_can_be_used_alone(tmp_path: Path):
+    page = """{% extends "email/layout.html" %}{% import "email/components.html" as ui with context %}
+    {% block content %}
+    {{ ui.masthead(publication, none) }}{{ ui.intro("Words") }}{{ ui.lead(lead) }}{{ ui.quote("Said", "She") }}
+    {{ ui.number("28 min", "from door to door") }}{{ ui.ad_slot("Shop", "Buy", "https://example.com/ad", "Now") }}
+    {{ ui.button("Go", "https://example.com/go") }}{{ ui.divider() }}{{ ui.spacer(24) }}
+    {{ ui.share_row(subject, issue.web_url) }}
+    {% call ui.outlook_only() %}<tr><td>word</td></tr>{% endcall %}
+    {% call ui.not_outlook() %}<tr><td>others</td></tr>{% endcall %}
+    {% endblock %}"""
+    rendered = render(load_fixture(), env=templates([write(tmp_path, "digest/body.html", page)]))
+    root = lxml_html.document_fromstring(rendered.html)
+    shown = " ".join(root.text_content().split())
+
+    for words in ("Words", "Said", "She", "28 min", "from door to door", "Advertisement · Shop", "Buy", "Go", "others"):
+        assert words in shown, words
+    assert "word" not in shown.split()
+    assert "<!--[if mso]><tr><td>word</td></tr><![endif]-->" in rendered.html
+    assert 'v:roundrect xmlns:w="urn:schemas-microsoft-com:office:word" href="https://example.com/go"' in rendered.html
+    assert {table.get("role") for table in root.iter("table")} == {"presentation"}
+    share = root.xpath("//a[starts-with(@href,'mailto:')]")[0].get("href")
+    assert share.endswith("&body=https%3A//news.example.com/meridian/412")
+    assert root.xpath("//td[@height='24']")
 
 
 def test_a_missing_template_is_named_with_the_nearest_name(tmp_path: Path):

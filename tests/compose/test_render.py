@@ -13,14 +13,15 @@ from lxml import html as lxml_html
 
 from digest.compose.context import DigestContext, Story
 from digest.compose.environment import templates
+from digest.compose.fixtures import fixture_names, load_fixture
+from digest.compose.kinds import MailKind, slots_of
 from digest.compose.render import Rendered, render
-from digest.compose.sample import sample_context, sample_names
 from digest.text import slots
 from digest.text.wording import display_width
 from support.composing import SLOT_VALUES, article, context_of, item, newsroom
 
 ENV = templates()
-SAMPLE = sample_context()
+SAMPLE = load_fixture()
 
 
 def tree_of(rendered: Rendered) -> lxml_html.HtmlElement:
@@ -148,7 +149,7 @@ def test_text_lines_keep_to_72_columns_unless_they_are_an_address(sample: Render
 
 
 def test_the_web_view_holds_no_slot_and_nothing_about_a_reader():
-    rendered = render(sample_context(personal=False), env=ENV)
+    rendered = render(load_fixture(personal=False), env=ENV)
 
     for part in (rendered.html, rendered.text):
         assert slots.slots_in(part) == frozenset()
@@ -158,18 +159,19 @@ def test_the_web_view_holds_no_slot_and_nothing_about_a_reader():
 
 
 def test_the_same_context_gives_the_same_bytes():
-    assert render(SAMPLE, env=ENV) == render(sample_context(), env=templates())
+    assert render(SAMPLE, env=ENV) == render(load_fixture(), env=templates())
 
 
-@pytest.mark.parametrize("name", sample_names())
-def test_every_sample_renders(name: str):
-    rendered = render(sample_context(name), env=ENV)
+@pytest.mark.parametrize("kind", MailKind)
+def test_every_fixture_of_every_kind_renders_with_the_slots_of_its_kind(kind: MailKind):
+    for name in fixture_names(kind):
+        rendered = render(load_fixture(name, kind=kind), env=ENV)
 
-    assert slots.slots_in(rendered.html) == slots.slots_in(rendered.text) == slots.SLOTS
+        assert slots.slots_in(rendered.html) == slots.slots_in(rendered.text) == slots_of(kind), name
 
 
 def test_right_to_left_pages_turn_around():
-    root = tree_of(render(sample_context("rtl"), env=ENV))
+    root = tree_of(render(load_fixture("rtl"), env=ENV))
 
     assert {element.get("dir") for element in root.xpath("//*[@dir]")} == {"rtl"}
     assert {cell.get("align") for cell in root.xpath("//td[contains(@class,'th')]")} == {"left"}
@@ -226,7 +228,7 @@ def test_hostile_words_stay_words(title: str):
     assert shown == context.lead.title
     assert not root.xpath("//script|//*[@onerror]|//b")
     assert root.xpath("count(//table)") >= tree_of(clean).xpath("count(//table)")
-    assert slots.slots_in(rendered.html) == slots.SLOTS
+    assert slots.slots_in(rendered.html) == slots_of(MailKind.DIGEST, preferences=True)
     assert "\n" not in rendered.subject
     longest = max(re.split(r"[\s\u200b]+", root.xpath("//h3")[0].text_content()), key=len)
     assert len(longest) <= 30 or display_width(longest) == 2 * len(longest)

@@ -20,6 +20,9 @@ SLOT_VALUES = {
     "email": "reader@example.com",
     "signed_up_on": "3 March 2025",
     "unsubscribe_url": "https://news.example.com/u/TOKEN?a=1&b=2",
+    "confirm_url": "https://news.example.com/c/TOKEN",
+    "preferences_url": "https://news.example.com/p/TOKEN",
+    "undo_url": "https://news.example.com/undo/TOKEN",
 }
 
 

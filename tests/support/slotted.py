@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from digest.text.slots import CLOSE, OPEN, SLOTS, marker
+from digest.compose.kinds import MailKind, slots_of
+from digest.text.slots import CLOSE, OPEN, marker
 
-NAMES = tuple(sorted(SLOTS))
+NAMES = tuple(sorted(slots_of(MailKind.DIGEST, preferences=True)))
 ODD = st.sampled_from(
     [" ", "  ", ".", "..", "=", "=3D", "\n", "\r\n", "\r", "\t", "From ", "é", "日本", "<&'\">", "x" * 80]
 )

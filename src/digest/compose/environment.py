@@ -7,105 +7,103 @@ the template's name. Names are relative to a ``templates`` folder: ``email/diges
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Mapping, Sequence
-from importlib import resources
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_eval_context, select_autoescape
+from jinja2 import Environment, StrictUndefined, pass_context, pass_eval_context, select_autoescape
 from jinja2.nodes import EvalContext
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
 
-from digest.compose.strings import ENGLISH, translator
-from digest.model.errors import TemplateBroken
+from digest.compose.catalogues import Catalogues, Words, catalogues
+from digest.compose.context import SHAPES
+from digest.compose.folders import DEFAULT_THEME, layers, layers_of, package_templates
+from digest.compose.sourcemap import SourceMap
+from digest.compose.themes import theme
 from digest.text.wording import display_width, soften, wrap
 
-THEME = "email/theme.toml"
-# What may stand in a CSS value: nothing that could end the declaration, the block or the style element.
-_CSS_VALUE = re.compile(r"[^{}<>;\\\x00-\x1f]+")
-_CSS_NAME = re.compile(r"[a-z][a-z0-9-]*")
+__all__ = ["speaking", "templates", "theme", "words_of"]
+
+_FIELDS = {shape: frozenset(field.name for field in fields(shape)) for shape in SHAPES}
 
 
-def package_templates() -> Path:
-    """The folder of our own templates: inside an installed wheel, else beside ``src`` in a checkout."""
-    package = Path(str(resources.files("digest")))
-    installed = package / "_templates"
-    return installed if installed.is_dir() else package.parents[1] / "templates"
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, with a short way to the fields of the data contract: most of what a template asks for."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """The attribute of an object, as the sandbox allows it."""
+        if attribute in _FIELDS.get(type(obj), ()):
+            return getattr(obj, attribute)
+        return super().getattr(obj, attribute)
 
 
-def templates(search_path: Sequence[Path] = ()) -> Environment:
+def templates(
+    search_path: Sequence[Path] = (), *, theme: str = DEFAULT_THEME, locale: str = "en", source_map: bool = False
+) -> Environment:
     """The environment over the operator's folders in ``search_path`` (first wins), then our own templates.
 
-    Templates are read again when their file changed, which is what the preview lives on.
+    ``locale`` is the language of templates that are given no ``lang``. With ``source_map`` tags say where they were
+    written (`compose.sourcemap`). Templates are read again when their file changed, which is what the preview lives
+    on. Raises NotFound for a theme that is in no folder.
     """
-    env = ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader([*search_path, package_templates()]),
+    env = Sandbox(
+        loader=layers(search_path, theme),
         autoescape=select_autoescape(enabled_extensions=("html",), default=False),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         auto_reload=True,
+        extensions=[SourceMap] if source_map else [],
     )
-    env.globals["t"] = _translate
+    env.globals["t"] = _translating(catalogues([*search_path, package_templates()]), locale)
     env.filters["soft"] = _soft
     env.filters["wrap"] = wrap
     env.filters["columns"] = display_width
     return env
 
 
-def theme(env: Environment) -> Mapping[str, Mapping[str, str]]:
-    """Colours and fonts: our ``email/theme.toml`` with each operator's one laid over it, table by table.
-
-    An operator's file need only name what it changes. Raises TemplateBroken for one that is no TOML or holds
-    something that is no CSS value.
-    """
-    assert isinstance(env.loader, FileSystemLoader)  # noqa: S101 - `templates` made it
-    merged: dict[str, dict[str, str]] = {}
-    for folder in reversed(env.loader.searchpath):
-        path = Path(folder) / THEME
-        if path.is_file():
-            for table, values in _read_theme(path).items():
-                merged.setdefault(table, {}).update(values)
-    return merged
+def words_of(env: Environment) -> Catalogues:
+    """What we say ourselves, in the languages of the environment's folders."""
+    return catalogues([layer.root for layer in layers_of(env).layers if not layer.prefix])
 
 
-def _read_theme(path: Path) -> dict[str, dict[str, str]]:
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TemplateBroken(f"{THEME}: {error}", hint=f"Correct {path}.") from error
-    for table, values in tables.items():
-        for name, value in values.items() if isinstance(values, dict) else [(table, values)]:
-            if not (isinstance(value, str) and _CSS_VALUE.fullmatch(value) and _CSS_NAME.fullmatch(name)):
-                raise TemplateBroken(
-                    f"{THEME}: {table}.{name} = {value!r} is no CSS value",
-                    hint=f'Write it as text, for example {name} = "#a8321f", in a table of {path}.',
-                )
-    return tables
+def speaking(env: Environment, language: str) -> Callable[..., str]:
+    """``t(id, **values)`` for one rendering in ``language``: escaped where the template is HTML."""
+    words = words_of(env).words(language)
+
+    @pass_eval_context
+    def t(context: EvalContext, string_id: str, /, **values: object) -> str:
+        return _said(words, string_id, values, is_html=bool(context.autoescape))
+
+    return t
 
 
-@pass_eval_context
-def _translate(context: EvalContext, string_id: str, /, **values: object) -> str:
-    if string_id not in ENGLISH:
-        raise UnknownString(string_id)
-    if not context.autoescape:
-        return translator()(string_id, **values)
-    return Markup(escape(ENGLISH[string_id])).format_map(values)  # noqa: S704 - escaped right here; format escapes values
+def _translating(catalogues: Catalogues, locale: str) -> Callable[..., str]:
+    """``t`` for templates that `compose.render` does not fill: in the language they are given, or in ``locale``."""
+
+    @pass_context
+    def t(context: Context, string_id: str, /, **values: object) -> str:
+        words = catalogues.words(context.get("lang") or locale)
+        return _said(words, string_id, values, is_html=bool(context.eval_ctx.autoescape))
+
+    return t
+
+
+def _said(words: Words, string_id: str, values: Mapping[str, object], *, is_html: bool) -> str:
+    text = words.say(string_id, values)
+    if not is_html:
+        return text.format_map(values)
+    return Markup(escape(text)).format_map(values)  # noqa: S704 - escaped right here; format escapes values
 
 
 @pass_eval_context
 def _soft(context: EvalContext, text: str) -> str:
     """`soften` inside a template, before escaping: a break may not land inside ``&amp;``."""
+    if isinstance(text, Markup):
+        return text
     softened = soften(str(text))
     return escape(softened) if context.autoescape else softened
-
-
-class UnknownString(LookupError):
-    """A template asked ``t()`` for an id that is in no catalogue; caught by `compose.render`."""
-
-    def __init__(self, string_id: str) -> None:
-        self.string_id = string_id
-        super().__init__(f"no text with the id {string_id!r}")

@@ -15,7 +15,8 @@ from jinja2 import Environment
 
 from digest.compose.blame import BLAMABLE, blame
 from digest.compose.context import DigestContext
-from digest.compose.environment import theme
+from digest.compose.environment import speaking, theme
+from digest.compose.kinds import slots_of
 from digest.model.errors import TemplateBroken
 from digest.text import slots
 from digest.text.wording import one_line
@@ -39,19 +40,37 @@ class Rendered:
     text: str
 
 
-def render(context: DigestContext, *, env: Environment, template: str = "digest") -> Rendered:
-    """Render ``context`` with the templates of folder ``email/<template>``.
+def render(context: DigestContext, *, env: Environment, template: str | None = None) -> Rendered:
+    """Render ``context`` with the templates of folder ``email/<template>``; left out, of its kind.
 
     Raises TemplateBroken with template name, line and a hint for any fault in a template or in the theme.
     """
-    values = {field.name: getattr(context, field.name) for field in fields(context)}
-    values |= {"theme": theme(env), "slots": slots.markers() if context.personal else {}}
+    values = _values(context, env)
+    template = template or context.kind.value
     subject = one_line(_fill(env, f"email/{template}/subject.txt", values))
     if not subject:
-        raise TemplateBroken(f"email/{template}/subject.txt gives an empty subject", hint="Write {{ subject }} in it.")
+        name = f"email/{template}/subject.txt"
+        raise TemplateBroken(f"{name} gives an empty subject", hint="Write {{ subject }} in it.", template=name, line=1)
     text = _fill(env, f"email/{template}/body.txt", values)
     html = _fill(env, f"email/{template}/body.html", values)
     return Rendered(subject=subject, html=_inline(html), text=_tidy(text))
+
+
+def draft(context: DigestContext, *, env: Environment, template: str | None = None) -> str:
+    """The HTML as the templates wrote it, before anything is inlined or mended: what the checks of structure read."""
+    return _fill(env, f"email/{template or context.kind.value}/body.html", _values(context, env))
+
+
+def _values(context: DigestContext, env: Environment) -> dict[str, object]:
+    values = {field.name: getattr(context, field.name) for field in fields(context)}
+    return values | {"theme": theme(env), "slots": _slots(context), "t": speaking(env, context.lang)}
+
+
+def _slots(context: DigestContext) -> dict[str, str]:
+    """Name and marker of what the mail may say of its reader."""
+    if not context.personal:
+        return {}
+    return {name: slots.marker(name) for name in sorted(slots_of(context.kind, preferences=context.links.preferences))}
 
 
 def _fill(env: Environment, name: str, values: dict[str, object]) -> str:
@@ -66,7 +85,9 @@ def _inline(html: str) -> str:
     try:
         return _INLINER.inline(_INDENT.sub("\n", html)) + "\n"
     except InlineError as error:
-        raise TemplateBroken(f"email/theme.css: {error}", hint="Correct the style sheet.") from error
+        raise TemplateBroken(
+            f"email/theme.css: {error}", hint="Correct the style sheet.", template="email/theme.css"
+        ) from error
 
 
 def _tidy(text: str) -> str:

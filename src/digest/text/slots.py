@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 OPEN = "\ue000"
 CLOSE = "\ue001"
-SLOTS = frozenset({"email", "signed_up_on", "unsubscribe_url"})
+SLOTS = frozenset({"email", "signed_up_on", "unsubscribe_url", "confirm_url", "preferences_url", "undo_url"})
 
 _MARKER = re.compile(f"{OPEN}([a-z_]*){CLOSE}")
 _LOOSE = re.compile(f"[{OPEN}{CLOSE}]")
@@ -28,11 +28,6 @@ def marker(name: str) -> str:
     if name not in SLOTS:
         raise ValueError(f"unknown slot {name!r}; the slots are {', '.join(sorted(SLOTS))}")
     return f"{OPEN}{name}{CLOSE}"
-
-
-def markers() -> dict[str, str]:
-    """Each slot's name and marker: what a template sees as ``slots``."""
-    return {name: marker(name) for name in sorted(SLOTS)}
 
 
 def slots_in(text: str) -> frozenset[str]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime, time
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_skeleton
+from babel.dates import format_date, format_skeleton, format_time, get_timezone_location
 
 from digest.text.slots import CLOSE, OPEN
 
@@ -57,6 +58,36 @@ def plain_date(day: date, locale: str) -> str:
 def short_date(day: date, locale: str) -> str:
     """Day and month only, as written in ``locale``: ``20 Nov``."""
     return format_skeleton("MMMd", day, locale=_locale(locale))
+
+
+def month(day: date, locale: str) -> str:
+    """Month and year, as written in ``locale``: ``November 2026``."""
+    return format_skeleton("yMMMM", day, locale=_locale(locale))
+
+
+def clock_time(at: time, locale: str) -> str:
+    """A time of day as written in ``locale``: ``7:00 AM``, ``07:00``."""
+    return format_time(at, "short", locale=_locale(locale))
+
+
+def moment(instant: datetime, zone: ZoneInfo, locale: str) -> str:
+    """Day and time of an instant where clocks are those of ``zone``: ``Saturday 21 November 2026, 9:12 AM``."""
+    local = instant.astimezone(zone)
+    return f"{long_date(local.date(), locale)}, {clock_time(local.time(), locale)}"
+
+
+@lru_cache(maxsize=512)
+def zone_name(zone: str, locale: str) -> str:
+    """A time zone as people call it in ``locale``: ``Ireland Time``; its IANA name where it has no place."""
+    if "/" not in zone or zone.startswith("Etc/"):
+        return zone.removeprefix("Etc/")
+    return get_timezone_location(ZoneInfo(zone), locale=_locale(locale))
+
+
+def language_name(tag: str) -> str:
+    """A language in its own words: ``Deutsch``."""
+    locale = _locale(tag)
+    return (locale.get_display_name(locale) or tag).capitalize()
 
 
 def direction(locale: str) -> str:
