@@ -7,7 +7,9 @@ fifteen seconds, so that a closed tab is noticed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 
 from watchfiles import awatch
@@ -19,10 +21,12 @@ _HEARTBEAT_S = 15.0
 
 
 class Changes:
-    """A counter of saves that streams can wait for."""
+    """A counter of saves that streams can wait for. ``generation`` is asked, in a thread, after each."""
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], generation: Callable[[], int]) -> None:
         self._folders = tuple(folders)
+        self._generation = generation
+        self._told = ""
         self._count = 0
         self._closed = False
         self._next = asyncio.Event()
@@ -42,7 +46,7 @@ class Changes:
         self._wake()
 
     async def stream(self) -> AsyncIterator[str]:
-        """Server-sent events: ``change`` with the count, after each save."""
+        """Server-sent events: ``change`` with the generation and when the file was written (Unix ms), after each."""
         seen = self._count
         yield "retry: 500\n\n"
         while not self._closed:
@@ -54,13 +58,15 @@ class Changes:
                     yield ": still here\n\n"
                 continue
             seen = self._count
-            yield f"event: change\ndata: {seen}\n\n"
+            yield f"event: change\ndata: {self._told}\n\n"
 
     async def _watch(self, present: Sequence[Path]) -> None:
         async for saved in awatch(
             *present, debounce=_DEBOUNCE_MS, step=_STEP_MS, rust_timeout=_LOOK_AGAIN_MS, yield_on_timeout=True
         ):
             if saved:
+                generation = await asyncio.to_thread(self._generation)
+                self._told = json.dumps({"generation": generation, "saved_at": _saved_at(path for _, path in saved)})
                 self._count += 1
                 self._wake()
             if self._present() != present:
@@ -72,3 +78,9 @@ class Changes:
     def _wake(self) -> None:
         self._next.set()
         self._next = asyncio.Event()
+
+
+def _saved_at(paths: Iterable[str]) -> int:
+    """When the newest of these files was written, in Unix milliseconds; now, when they are gone."""
+    there = [Path(path).stat().st_mtime for path in paths if Path(path).is_file()]
+    return int(max(there, default=time.time()) * 1000)
