@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from digest.model.calendar import Period, due_period, local_instant, next_period
+from digest.model.calendar import Period, due_period, local_instant, next_period, reader_instant
 from digest.model.publication import Cadence, CadenceRule
 
 ZONES = sorted(available_timezones() - {"Factory", "localtime"})
@@ -27,7 +28,12 @@ def cadence(rule: CadenceRule = CadenceRule.DAILY, at: time = time(7)) -> Cadenc
 
 
 def is_matching(rule: CadenceRule, day: date) -> bool:
-    return {"daily": True, "weekdays": day.isoweekday() <= 5, "weekly": day.isoweekday() == 1}[rule.value]
+    return {
+        "daily": True,
+        "weekdays": day.isoweekday() <= 5,
+        "weekly": day.isoweekday() == 1,
+        "monthly": day.day == 1,
+    }[rule.value]
 
 
 def first_minute_from(naive: datetime, zone: ZoneInfo) -> datetime:
@@ -186,3 +192,88 @@ def test_the_local_day_names_the_period_where_the_date_line_is_far_away():
 
     assert due_period(rhythm, ZoneInfo("Pacific/Kiritimati"), now).start == date(2026, 11, 23)
     assert due_period(rhythm, ZoneInfo("Pacific/Pago_Pago"), now).start == date(2026, 11, 21)
+
+
+@given(zones, zones, clock_times, clock_times, st.integers(2024, 2030))
+@example(ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York"), time(7), time(1, 30), 2026)
+@example(ZoneInfo("Europe/Dublin"), ZoneInfo("Africa/Casablanca"), time(0), time(0), 2026)
+@example(ZoneInfo("Etc/GMT+12"), ZoneInfo("Pacific/Kiritimati"), time(23, 59), time(0), 2026)
+def test_a_reader_gets_one_issue_on_each_local_day_of_a_year(
+    zone: ZoneInfo, reader_zone: ZoneInfo, send_at: time, deliver_at: time, year: int
+):
+    due = [
+        (period, reader_instant(period, send_at=send_at, zone=zone, deliver_at=deliver_at, reader_zone=reader_zone))
+        for period in periods_of_year(year, zone, cadence(at=send_at))
+    ]
+    wished = {
+        local_instant(due[0][1].astimezone(reader_zone).date() + n * DAY, deliver_at, reader_zone)
+        for n in range(-2, 370)
+    }
+
+    assert all(one < other for (_, one), (_, other) in pairwise(due))
+    assert all(timedelta() <= instant - period.due_at <= timedelta(hours=26) for period, instant in due)
+    late = [instant - max(wish for wish in wished if wish <= instant) for _, instant in due]
+    assert max(late) <= timedelta(hours=2)
+    assert len({wish for _, instant in due for wish in [max(wish for wish in wished if wish <= instant)]}) == len(due)
+
+
+def test_a_readers_hour_is_the_first_that_is_not_before_the_issue():
+    berlin, period = ZoneInfo("Europe/Berlin"), Period(date(2026, 12, 1), datetime(2026, 12, 1, 6, tzinfo=UTC))
+
+    def at(hour: int, zone: str) -> datetime:
+        clock = {"deliver_at": time(hour), "reader_zone": ZoneInfo(zone)}
+        return reader_instant(period, send_at=time(7), zone=berlin, **clock)
+
+    assert at(7, "Europe/Berlin") == period.due_at
+    assert at(8, "Europe/Berlin") == datetime(2026, 12, 1, 7, tzinfo=UTC)
+    assert at(6, "Europe/Berlin") == datetime(2026, 12, 2, 5, tzinfo=UTC)
+    assert at(18, "America/New_York") == datetime(2026, 12, 1, 23, tzinfo=UTC)
+    assert at(9, "Asia/Tokyo") == datetime(2026, 12, 2, 0, tzinfo=UTC)
+
+
+def starts(rhythm: Cadence, year: int) -> list[str]:
+    return [f"{period.start:%m-%d}" for period in periods_of_year(year, ZoneInfo("Europe/Berlin"), rhythm)]
+
+
+def test_a_monthly_issue_comes_on_its_day_or_on_the_last_of_a_shorter_month():
+    monthly = replace(cadence(CadenceRule.MONTHLY), day=31)
+
+    assert starts(monthly, 2028)[:4] == ["01-31", "02-29", "03-31", "04-30"]
+    assert len(starts(monthly, 2026)) == 12
+
+
+def test_a_weekly_issue_comes_on_its_day_of_the_week():
+    weekly = replace(cadence(CadenceRule.WEEKLY), day=5)
+
+    assert starts(weekly, 2026)[:3] == ["01-02", "01-09", "01-16"]
+
+
+def test_on_a_day_off_a_daily_issue_falls_out_and_a_weekly_one_comes_the_day_after():
+    holidays = frozenset({"12-25", "12-26", "2026-12-28"})
+    daily = replace(cadence(), days_off=holidays)
+    weekly = replace(cadence(CadenceRule.WEEKLY), day=5, days_off=holidays)
+
+    assert starts(daily, 2026)[-6:] == ["12-23", "12-24", "12-27", "12-29", "12-30", "12-31"]
+    assert starts(daily, 2027)[-5:] == ["12-27", "12-28", "12-29", "12-30", "12-31"]
+    assert starts(weekly, 2026)[-2:] == ["12-18", "12-27"]
+
+
+@given(rules, st.integers(1, 31), st.sets(st.dates(date(2026, 1, 1), date(2026, 12, 31)), max_size=60), st.data())
+def test_whatever_the_days_off_the_period_that_is_due_is_the_last_that_was_next(
+    rule: CadenceRule, day: int, off: set[date], data: st.DataObject
+):
+    of_week = day % 7 + 1
+    rhythm = Cadence(
+        rule.value,
+        rule,
+        time(7),
+        day={CadenceRule.WEEKLY: of_week, CadenceRule.MONTHLY: day}.get(rule),
+        days_off=frozenset(one.isoformat() for one in off),
+    )
+    now = data.draw(st.datetimes(datetime(2026, 2, 1), datetime(2026, 11, 30), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis adds the zone
+    zone = ZoneInfo("America/Santiago")
+    due = due_period(rhythm, zone, now)
+    following = next_period(rhythm, zone, due.due_at)
+
+    assert due.due_at <= now < following.due_at
+    assert not {due.start, following.start} & off

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -16,7 +18,7 @@ from sqlalchemy.exc import DatabaseError
 
 from digest.model.errors import AlreadyExists, ConfigInvalid, StoreUnavailable
 from digest.store import publications
-from digest.store.engine import Store
+from digest.store.engine import Operator, Store
 from digest.store.tables import publication
 from support.factories import make_publication
 from support.postgres import free_port
@@ -255,3 +257,47 @@ def test_a_copy_of_the_file_opens_as_well(sqlite_database: str, tmp_path: Path):
     with moved.read() as tx:
         assert tx.connection.execute(select(func.count()).select_from(publication)).scalar_one() == 1
     moved.close()
+
+
+def test_threads_of_one_process_write_in_turn_and_none_is_left_waiting(sqlite_database: str):
+    """SQLite alone lets some wait for seconds while others come again and again."""
+    store = Store(sqlite_database)
+    waits: list[float] = []
+
+    def write_often() -> None:
+        for _ in range(40):
+            began = time.perf_counter()
+            with store.write() as tx:
+                waits.append(time.perf_counter() - began)
+                tx.connection.execute(text("UPDATE installation SET id = id"))
+                time.sleep(0.001)
+
+    threads = [threading.Thread(target=write_often) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    store.close()
+
+    assert len(waits) == 320
+    assert max(waits) < 2
+
+
+def test_only_an_operators_transaction_that_changed_something_is_signed(sqlite_database: str):
+    store = Store(sqlite_database)
+    signed: list[str] = []
+    store.before_commit = lambda tx: signed.append(tx.operator.command if tx.operator else "nobody")
+    with store.write() as tx:
+        tx.connection.execute(text("INSERT INTO installation (id) VALUES ('a')"))
+    store.operator = Operator("operator:me", "source add")
+    with store.write() as tx:
+        tx.connection.execute(text("SELECT 1"))
+    with store.write() as tx:
+        tx.connection.execute(text("UPDATE installation SET id = 'b' WHERE id = 'none'"))
+    none = signed[:]
+    with store.write() as tx:
+        tx.connection.execute(text("UPDATE installation SET id = 'b' WHERE id = 'a'"))
+    store.close()
+
+    assert none == []
+    assert signed == ["source add"]

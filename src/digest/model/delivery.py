@@ -59,6 +59,7 @@ class FailReason(StrEnum):
     NO_MATCHING_NEWS = "no-matching-news"
     INVALID_MESSAGE = "invalid-message"
     NEEDS_SMTPUTF8 = "needs-smtputf8"
+    PREFERENCES = "preferences"
 
 
 class OnDoubt(StrEnum):

@@ -77,9 +77,29 @@ class FeedMalformed(DigestError):
 
 
 class TemplateBroken(DigestError):
-    """A template cannot be rendered."""
+    """A template cannot be rendered.
+
+    ``template`` and ``line`` say where the fault is, ``meant`` what was probably meant; each None when unknown.
+    ``chain`` is the way there through macros and includes, outermost first, as (template, line).
+    """
 
     code = "template-broken"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        hint: str = "",
+        template: str | None = None,
+        line: int | None = None,
+        meant: str | None = None,
+        chain: tuple[tuple[str, int], ...] = (),
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.template = template
+        self.line = line
+        self.meant = meant
+        self.chain = chain
 
 
 class MessageInvalid(DigestError):

@@ -25,6 +25,7 @@ class SuppressReason(StrEnum):
     BOUNCED = "bounced"
     COMPLAINED = "complained"
     OPERATOR = "operator"
+    ERASED = "erased"
 
 
 #: How often, and over how long a time, until it counts as dead: mail-standards 2a and 1d (D5). An address that needs
@@ -60,3 +61,11 @@ class Suppression:
     detail: str
     created_at: datetime
     until: datetime | None
+
+
+class DomainVerdict(StrEnum):
+    """Whether a domain takes mail. ``unknown``: the DNS gave no answer, which says nothing against it."""
+
+    TAKES_MAIL = "takes-mail"
+    NO_MAIL = "no-mail"
+    UNKNOWN = "unknown"

@@ -21,6 +21,11 @@ class NoticeKind(StrEnum):
     CONFIRM = "confirm"
     PREFERENCES = "preferences"
     TEST = "test"
+    REMINDER = "reminder"
+    WELCOME = "welcome"
+    GOODBYE = "goodbye"
+    ADDRESS = "address"
+    MOVED = "moved"
 
 
 @dataclass(frozen=True, slots=True)

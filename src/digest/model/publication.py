@@ -6,6 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 
+#: How the cadence of an alert begins. Alerts have no rhythm, and readers choose them apart.
+ALERT_PREFIX = "alert-"
+
+
+def alert_cadence(article_id: int) -> str:
+    """The cadence of the alert about an article: one of its own, so that no article can be alerted of twice."""
+    return f"{ALERT_PREFIX}{article_id}"
+
+
+def is_alert(cadence: str) -> bool:
+    """Whether issues of a cadence are alerts."""
+    return cadence.startswith(ALERT_PREFIX)
+
 
 class CadenceRule(StrEnum):
     """How periods follow each other, in the publication's local time."""
@@ -13,6 +26,7 @@ class CadenceRule(StrEnum):
     DAILY = "daily"
     WEEKDAYS = "weekdays"
     WEEKLY = "weekly"
+    MONTHLY = "monthly"
 
 
 class CatchUp(StrEnum):
@@ -22,15 +36,30 @@ class CatchUp(StrEnum):
     NONE = "none"
 
 
+class Archive(StrEnum):
+    """Who may read a publication's issues on the web, beside those who got them by mail."""
+
+    PUBLIC = "public"  # listed, searched, in feeds
+    UNLISTED = "unlisted"  # whoever has the address of an issue
+    OFF = "off"  # nobody
+
+
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """One rhythm of a publication. ``send_at`` is local wall-clock time; ``max_lateness`` bounds catching up."""
+    """One rhythm of a publication. ``send_at`` is local wall-clock time; ``max_lateness`` bounds catching up.
+
+    ``day`` is that of the week (1 is Monday) or of the month (a shorter month has its last one), None the first.
+    On a day off, ``2026-05-01`` or every year's ``12-25``, nothing is due: a daily issue falls out, a weekly or monthly
+    one comes on the next day that is none.
+    """
 
     name: str
     rule: CadenceRule
     send_at: time
     catch_up: CatchUp = CatchUp.LATEST
     max_lateness: timedelta = timedelta(hours=6)
+    day: int | None = None
+    days_off: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +69,8 @@ class Publication:
     Between composing and sending editors have ``hold_s`` seconds; with ``needs_approval`` nothing goes out unless one
     of them approves it.
     ``max_per_source`` None is a fair share, ``max_per_section`` None no limit. A story that was carried is not carried
-    again for ``story_days`` days, unless there is news of it.
+    again for ``story_days`` days, unless there is news of it. ``theme`` is the look of its mails.
+    Search engines are asked to keep away from its pages unless ``is_indexed`` and the archive is public.
     """
 
     id: int
@@ -62,6 +92,10 @@ class Publication:
     max_per_source: int | None = None
     max_per_section: int | None = None
     story_days: int = 7
+    archive: Archive = Archive.PUBLIC
+    is_indexed: bool = True
+    days_off: tuple[str, ...] = ()
+    theme: str = "meridian"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +119,10 @@ class NewPublication:
     max_per_source: int | None = None
     max_per_section: int | None = None
     story_days: int = 7
+    archive: Archive = Archive.PUBLIC
+    is_indexed: bool = True
+    days_off: tuple[str, ...] = ()
+    theme: str = "meridian"
 
 
 @dataclass(frozen=True, slots=True)

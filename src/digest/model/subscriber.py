@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from enum import StrEnum
 
 
@@ -35,11 +35,16 @@ class Subscriber:
     locale: str | None
     timezone: str | None
     created_at: datetime
+    attributes: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One subscriber in one publication. ``token_id`` is the random id that signed links carry."""
+    """One subscriber in one publication. ``token_id`` is the random id that signed links carry.
+
+    The daily ``digest`` and breaking-news ``alerts`` are agreed to apart. ``deliver_at`` is local wall-clock time,
+    None the publication's; ``paused_until`` None means until the reader says so.
+    """
 
     subscriber: Subscriber
     publication_id: int
@@ -53,3 +58,7 @@ class Subscription:
     consent_source: str
     created_at: datetime
     unsubscribed_at: datetime | None
+    digest: bool = True
+    alerts: bool = False
+    deliver_at: time | None = None
+    paused_until: datetime | None = None

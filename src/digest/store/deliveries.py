@@ -30,7 +30,7 @@ from sqlalchemy import (
 from digest.model.delivery import OPEN, DeliveryState, FailReason, Marked, OnDoubt, Outcome, Recipient
 from digest.model.issue import IssueState
 from digest.model.subscriber import SubscriptionState
-from digest.store import endings, fanout, suppressions
+from digest.store import endings, fanout, suppressions, wanting
 from digest.store import outcomes as outcome_rows
 from digest.store.engine import Tx
 from digest.store.tables import NOT_DONE, delivery, hindrance, issue, publication, subscriber, subscription
@@ -43,6 +43,10 @@ DOUBT_PAUSE = timedelta(minutes=15)
 
 #: Making deliveries has a file of its own.
 fan_out = fanout.fan_out
+clocks = fanout.clocks
+without_clock = fanout.without_clock
+audience = fanout.audience
+zones = fanout.zones
 
 
 def issue_is_sending() -> Exists:
@@ -63,8 +67,9 @@ def is_sending(tx: Tx, issue_id: int, *, now: datetime) -> bool:
     return bool(tx.connection.execute(select(exists().where(*where))).scalar_one())
 
 
-def _still_subscribed() -> ColumnElement[bool]:
+def _still_subscribed(*more: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists().where(
+        *more,
         subscription.c.subscriber_id == delivery.c.subscriber_id,
         subscription.c.publication_id == issue.c.publication_id,
         issue.c.id == delivery.c.issue_id,
@@ -73,15 +78,15 @@ def _still_subscribed() -> ColumnElement[bool]:
 
 
 def _may_be_mailed(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
-    """Whether the reader is still subscribed, and the address not suppressed meanwhile."""
+    """Whether the reader is still subscribed and wants such issues, and the address is not suppressed meanwhile."""
     its_issue = issue.c.id == delivery.c.issue_id
     is_barred = suppressions.bars(delivery.c.subscriber_id, issue.c.publication_id, its_issue, now=now)
-    return and_(_still_subscribed(), ~is_barred)
+    return and_(_still_subscribed(wanting.still_wants()), ~is_barred)
 
 
 def skip_departed(tx: Tx, issue_id: int, *, chunk: int) -> int:
     """Skip the waiting deliveries of a chunk whose readers left or were suppressed since fan-out; returns how many."""
-    left = ~_still_subscribed()
+    left, chose_otherwise = ~_still_subscribed(), ~_still_subscribed(wanting.still_wants())
     result = tx.connection.execute(
         update(delivery)
         .where(
@@ -93,7 +98,11 @@ def skip_departed(tx: Tx, issue_id: int, *, chunk: int) -> int:
         )
         .values(
             state=_S.SKIPPED.value,
-            reason=case((left, FailReason.UNSUBSCRIBED.value), else_=FailReason.SUPPRESSED.value),
+            reason=case(
+                (left, FailReason.UNSUBSCRIBED.value),
+                (chose_otherwise, FailReason.PREFERENCES.value),
+                else_=FailReason.SUPPRESSED.value,
+            ),
             next_attempt_at=None,
         )
     )

@@ -38,7 +38,8 @@ class Wish:
     """What a subscription should be. None leaves what is stored; a new one gets the defaults.
 
     ``topics`` are slugs, empty for every topic. Consent on record is kept: a wish's consent counts where there
-    is no instant yet, and where it starts the mail (again).
+    is no instant yet, and where it starts the mail (again). ``deliver_at`` is HH:MM, empty for the publication's
+    time; ``paused_until`` counts with a state of paused only.
     """
 
     state: SubscriptionState | None = None
@@ -46,6 +47,10 @@ class Wish:
     format: Format | None = None
     topics: tuple[str, ...] | None = None
     consent: Consent | None = None
+    digest: bool | None = None
+    alerts: bool | None = None
+    deliver_at: str | None = None
+    paused_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,10 @@ class Terms:
     consent_source: str
     consent_proof: str
     unsubscribed_at: datetime | None
+    digest: bool = True
+    alerts: bool = False
+    deliver_at: str | None = None
+    paused_until: datetime | None = None
 
 
 def first_terms(wish: Wish, *, default_cadence: str, how: str, now: datetime) -> Terms:
@@ -73,6 +82,10 @@ def first_terms(wish: Wish, *, default_cadence: str, how: str, now: datetime) ->
         consent_source=consent.source or how,
         consent_proof=consent.proof,
         unsubscribed_at=now if state is _S.UNSUBSCRIBED else None,
+        digest=wish.digest is not False,
+        alerts=wish.alerts is True,
+        deliver_at=wish.deliver_at or None,
+        paused_until=wish.paused_until if state is _S.PAUSED else None,
     )
 
 
@@ -81,7 +94,18 @@ def merge(stored: Terms, wish: Wish, *, resubscribe: bool, now: datetime) -> Ter
     state = _next_state(stored.state, wish.state, resubscribe=resubscribe)
     if state is None:
         return None
-    terms = replace(stored, state=state, cadence=wish.cadence or stored.cadence, format=wish.format or stored.format)
+    terms = replace(
+        stored,
+        state=state,
+        cadence=wish.cadence or stored.cadence,
+        format=wish.format or stored.format,
+        digest=stored.digest if wish.digest is None else wish.digest,
+        alerts=stored.alerts if wish.alerts is None else wish.alerts,
+        deliver_at=stored.deliver_at if wish.deliver_at is None else wish.deliver_at or None,
+        paused_until=(wish.paused_until if wish.state is _S.PAUSED else stored.paused_until)
+        if state is _S.PAUSED
+        else None,
+    )
     starts = state is _S.ACTIVE and stored.state is not _S.ACTIVE
     if wish.consent and (stored.consent_at is None or starts):
         terms = replace(

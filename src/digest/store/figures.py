@@ -103,6 +103,39 @@ def quota_used(tx: Tx, *, now: datetime) -> dict[str, int]:
     return {scope.removeprefix(_RELAY): used for scope, used in rows}
 
 
+def lately_a_second(tx: Tx, publication_id: int) -> float | None:
+    """How many mails a second the relays took of the last issue that had at least a hundred; None before there is one.
+
+    Counted over the first wave alone: later ones wait for their readers' hours, not for a relay.
+    """
+    last = tx.connection.execute(
+        select(issue.c.id)
+        .where(
+            issue.c.publication_id == publication_id, issue.c.state == IssueState.SENT.value, issue.c.audience >= 100
+        )
+        .order_by(issue.c.id.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    if last is None:
+        return None
+    first_wave = select(func.min(delivery.c.due_at)).where(delivery.c.issue_id == last).scalar_subquery()
+    instant = delivery.c.sent_at.type
+    count, began, ended = tx.connection.execute(
+        select(
+            func.count(), func.min(delivery.c.sent_at, type_=instant), func.max(delivery.c.sent_at, type_=instant)
+        ).where(
+            delivery.c.issue_id == last,
+            delivery.c.due_at == first_wave,
+            delivery.c.state == DeliveryState.SENT.value,
+            delivery.c.attempt <= 1,  # what was put off waited for its own time
+        )
+    ).one()
+    if count < 2 or ended <= began:
+        return None
+    seconds: float = (ended - began).total_seconds()
+    return float(count) / seconds
+
+
 def sent_since(tx: Tx, issue_id: int, *, instant: datetime) -> int:
     """How many mails of an issue the relays have taken since ``instant``. Reads all its deliveries."""
     where = (delivery.c.issue_id == issue_id, delivery.c.sent_at >= instant)

@@ -109,6 +109,13 @@ def list_recent(tx: Tx, *, publication_id: int | None = None, limit: int = 50) -
     return [_issue(row) for row in tx.connection.execute(query)]
 
 
+def of_cadences(tx: Tx, publication_id: int, *, prefix: str) -> list[Issue]:
+    """A publication's issues whose cadence begins so, newest first."""
+    begins_so = issue.c.cadence.startswith(prefix, autoescape=True)
+    query = _select().where(issue.c.publication_id == publication_id, begins_so).order_by(issue.c.id.desc())
+    return [_issue(row) for row in tx.connection.execute(query)]
+
+
 def unfinished(tx: Tx) -> list[Issue]:
     """Issues on which work remains and that nobody holds back, oldest first."""
     states = [s.value for s in IssueState if s.is_open and s is not IssueState.PAUSED]
@@ -312,6 +319,11 @@ def judged_elsewhere(
         )
     )
     return set(tx.connection.execute(query).scalars())
+
+
+def name(tx: Tx, issue_id: int, *, subject: str, preheader: str) -> None:
+    """Give an issue that is not counted its subject."""
+    tx.connection.execute(update(issue).where(issue.c.id == issue_id).values(subject=subject, preheader=preheader))
 
 
 def title(tx: Tx, issue_id: int, *, subject: str, preheader: str) -> int:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, inspect, text
 import digest
 import digest.store.fetch_tables
 import digest.store.ledger_tables
+import digest.store.reader_tables
 from digest.model.errors import SchemaMismatch, StoreUnavailable
 from digest.store.engine import Store
 from digest.store.tables import metadata
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
 #: The schema version this code is written for; a test compares it with the newest migration.
-HEAD = "0009"
+HEAD = "0013"
 
 #: Serialises migrations of several processes on PostgreSQL (any constant of our own will do).
 _ADVISORY_LOCK = 0x6469_6765_7374

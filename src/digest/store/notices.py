@@ -285,3 +285,10 @@ def _moves(now: datetime) -> dict[str, tuple[ColumnElement[bool], dict[str, Any]
             {"state": _S.FAILED.value, "reason": FailReason.EXPIRED.value, **_FREE},
         ),
     }
+
+
+def of_subscriber(tx: Tx, subscriber_id: int) -> list[dict[str, object]]:
+    """What was or is to be mailed to a reader beside issues: kind, subject, text, state, when."""
+    columns = (notice.c.kind, notice.c.subject, notice.c.text, notice.c.state, notice.c.created_at, notice.c.sent_at)
+    query = select(*columns).where(notice.c.subscriber_id == subscriber_id).order_by(notice.c.id)
+    return [row._asdict() for row in tx.connection.execute(query)]

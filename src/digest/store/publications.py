@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
 from digest.model.errors import AlreadyExists, NotFound
-from digest.model.publication import Cadence, CadenceRule, CatchUp, NewPublication, Publication, Topic
+from digest.model.publication import Archive, Cadence, CadenceRule, CatchUp, NewPublication, Publication, Topic
 from digest.store.engine import Tx
 from digest.store.tables import cadence, issue, publication, publication_source, subscription_topic, topic
 
@@ -45,6 +45,10 @@ def add(tx: Tx, new: NewPublication, *, now: datetime) -> Publication:
                 max_per_source=new.max_per_source,
                 max_per_section=new.max_per_section,
                 story_days=new.story_days,
+                archive=new.archive.value,
+                is_indexed=new.is_indexed,
+                days_off=" ".join(new.days_off),
+                theme=new.theme,
             )
             .returning(publication.c.id)
         ).scalar_one()
@@ -64,6 +68,7 @@ def put_cadence(tx: Tx, publication_id: int, rhythm: Cadence) -> None:
         "send_at": rhythm.send_at.strftime("%H:%M"),
         "catch_up": rhythm.catch_up.value,
         "max_lateness_s": int(rhythm.max_lateness.total_seconds()),
+        "day": rhythm.day,
     }
     statement = insert_or_ignore(tx, cadence).values(publication_id=publication_id, name=rhythm.name, **values)
     tx.connection.execute(statement.on_conflict_do_update(index_elements=["publication_id", "name"], set_=values))
@@ -149,14 +154,19 @@ def _publication(tx: Tx, row: Row[Any]) -> Publication:
         select(cadence).where(cadence.c.publication_id == row.id).order_by(cadence.c.name)
     ).all()
     values = row._asdict()
-    return Publication(**values, cadences=tuple(_cadence(item) for item in rhythms))
+    values["archive"] = Archive(row.archive)
+    values["days_off"] = tuple(row.days_off.split())
+    days_off = frozenset(values["days_off"])
+    return Publication(**values, cadences=tuple(_cadence(item, days_off) for item in rhythms))
 
 
-def _cadence(row: Row[Any]) -> Cadence:
+def _cadence(row: Row[Any], days_off: frozenset[str]) -> Cadence:
     return Cadence(
         name=row.name,
         rule=CadenceRule(row.rule),
         send_at=time.fromisoformat(row.send_at),
         catch_up=CatchUp(row.catch_up),
         max_lateness=timedelta(seconds=row.max_lateness_s),
+        day=row.day,
+        days_off=days_off,
     )

@@ -11,9 +11,11 @@ from sqlalchemy import Row, func, select, update
 
 from digest.model.issue import Rendition, RenditionKey
 from digest.model.subscriber import SubscriptionState
+from digest.store import wanting
 from digest.store.engine import Tx
 from digest.store.publications import insert_or_ignore
 from digest.store.tables import publication, rendition, subscriber, subscription, subscription_topic, topic
+from digest.text.fold import fold
 
 #: The format of the unpersonalised rendition that the web view shows.
 WEB = "web"
@@ -32,7 +34,7 @@ def wanted_keys(tx: Tx, publication_id: int, cadence: str) -> dict[RenditionKey,
         .join(publication, publication.c.id == subscription.c.publication_id)
         .where(
             subscription.c.publication_id == publication_id,
-            subscription.c.cadence == cadence,
+            wanting.wants(cadence),
             subscription.c.state == SubscriptionState.ACTIVE.value,
         )
     )
@@ -73,6 +75,7 @@ def put(
             subject=subject,
             html=html,
             text=text,
+            search_text=fold(text) if key.format == WEB else None,
             created_at=now,
         )
         tx.connection.execute(statement.on_conflict_do_nothing(index_elements=["issue_id", "key_hash"]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 
 from digest.model.delivery import OPEN, DeliveryState, FailReason, OnDoubt, Tally
 from digest.store.deliveries import issue_is_sending
@@ -35,7 +35,11 @@ def next_wake(tx: Tx, issue_id: int, *, on_doubt: OnDoubt) -> datetime | None:
 
     A doubt that nobody will resend waits for nothing: who waited for it would never come to an end.
     """
-    waits = func.coalesce(delivery.c.next_attempt_at, delivery.c.lease_until)
+    now = tx.now()
+    has_its_hour = and_(delivery.c.state == _S.PENDING.value, delivery.c.due_at > now)
+    waits = case(
+        (has_its_hour, delivery.c.due_at), else_=func.coalesce(delivery.c.next_attempt_at, delivery.c.lease_until)
+    )
     earliest: datetime | None = tx.connection.execute(
         select(func.min(waits, type_=delivery.c.next_attempt_at.type)).where(
             delivery.c.issue_id == issue_id,
@@ -45,6 +49,17 @@ def next_wake(tx: Tx, issue_id: int, *, on_doubt: OnDoubt) -> datetime | None:
         )
     ).scalar_one()
     return earliest
+
+
+def later(tx: Tx, issue_id: int) -> int:
+    """How many wait for an hour that their readers chose."""
+    query = select(func.count()).where(
+        delivery.c.issue_id == issue_id,
+        NOT_DONE,
+        delivery.c.state == _S.PENDING.value,
+        delivery.c.due_at > tx.now(),
+    )
+    return int(tx.connection.execute(query).scalar_one())
 
 
 def tally(tx: Tx, issue_id: int) -> Tally:

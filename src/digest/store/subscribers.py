@@ -29,6 +29,7 @@ class Person:
     name: str | None = None
     locale: str | None = None
     timezone: str | None = None
+    attributes: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,10 @@ def upsert_many(tx: Tx, people: Sequence[Person], *, now: datetime) -> dict[str,
             "new_name": row.name if person.name is None else person.name,
             "new_locale": person.locale or row.locale,
             "new_timezone": person.timezone or row.timezone,
+            "new_attributes": {**(row.attributes or {}), **person.attributes} if person.attributes else row.attributes,
         }
-        changed = not created and (row.name, row.locale, row.timezone) != tuple(wanted.values())
+        stored_now = (row.name, row.locale, row.timezone, row.attributes)
+        changed = not created and stored_now != tuple(wanted.values())
         if changed:
             changes.append({"key": row.id, **wanted})
         done[person.email_norm] = Upserted(row.id, created, changed)
@@ -119,6 +122,7 @@ def _insert_missing(tx: Tx, ordered: Sequence[Person], *, now: datetime) -> dict
             "locale": person.locale,
             "timezone": person.timezone,
             "created_at": now,
+            "attributes": person.attributes,
         }
         for person in ordered
         if person.email_norm not in known
@@ -134,7 +138,7 @@ def _update(tx: Tx, changes: Sequence[dict[str, Any]]) -> None:
         statement = (
             update(subscriber)
             .where(subscriber.c.id == bindparam("key"))
-            .values(name=bindparam("new_name"), locale=bindparam("new_locale"), timezone=bindparam("new_timezone"))
+            .values({name: bindparam(f"new_{name}") for name in ("name", "locale", "timezone", "attributes")})
         )
         tx.connection.execute(statement, changes)
 
@@ -177,7 +181,18 @@ def count(tx: Tx, publication_id: int | None = None, *, state: SubscriptionState
 
 def deliveries(tx: Tx, subscriber_id: int, *, limit: int) -> list[PastDelivery]:
     """What was or is to be mailed to a subscriber, newest issue first."""
-    query = (
+    rows = tx.connection.execute(_deliveries(subscriber_id).order_by(delivery.c.issue_id.desc()).limit(limit))
+    return [_past(row) for row in rows]
+
+
+def delivery_of(tx: Tx, subscriber_id: int, *, issue_id: int) -> PastDelivery | None:
+    """What became of one issue for one subscriber; None where they were not in its audience."""
+    row = tx.connection.execute(_deliveries(subscriber_id).where(delivery.c.issue_id == issue_id)).one_or_none()
+    return None if row is None else _past(row)
+
+
+def _deliveries(subscriber_id: int) -> Select[Any]:
+    return (
         select(
             delivery.c.issue_id,
             publication.c.slug.label("publication_slug"),
@@ -195,14 +210,15 @@ def deliveries(tx: Tx, subscriber_id: int, *, limit: int) -> list[PastDelivery]:
         .join(issue, issue.c.id == delivery.c.issue_id)
         .join(publication, publication.c.id == issue.c.publication_id)
         .where(delivery.c.subscriber_id == subscriber_id)
-        .order_by(delivery.c.issue_id.desc())
-        .limit(limit)
     )
-    rows = [row._asdict() for row in tx.connection.execute(query)]
-    return [PastDelivery(**{**row, "state": DeliveryState(row["state"])}) for row in rows]
+
+
+def _past(row: Row[Any]) -> PastDelivery:
+    return PastDelivery(**{**row._asdict(), "state": DeliveryState(row.state)})
 
 
 def _filtered(query: Select[Any], publication_id: int | None, state: SubscriptionState | None) -> Select[Any]:
+    query = query.where(subscriber.c.email != "")  # of the erased a row may stay, for the sums of old issues
     if publication_id is None and state is None:
         return query
     fits = select(subscription.c.subscriber_id).where(subscription.c.subscriber_id == subscriber.c.id)

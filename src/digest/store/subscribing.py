@@ -12,7 +12,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, select, update
 
 from digest.config.secrets import new_id
 from digest.model.errors import BadInput
@@ -118,15 +118,26 @@ def _lock(tx: Tx, publication_id: int, keys: Collection[int]) -> dict[int, Row[A
 
 def topics_of(tx: Tx, subscriber_ids: Collection[int]) -> defaultdict[tuple[int, int], tuple[str, ...]]:
     """Chosen topic slugs in order, by (subscriber, publication)."""
+    return _topics(tx, subscription_topic.c.subscriber_id.in_(subscriber_ids))
+
+
+def topics_between(tx: Tx, publication_id: int, after: int, last: int) -> Mapping[tuple[int, int], tuple[str, ...]]:
+    """The same for the readers of a publication whose keys follow ``after``, up to ``last``."""
+    key = subscription_topic.c.subscriber_id
+    return _topics(tx, subscription_topic.c.publication_id == publication_id, key > after, key <= last)
+
+
+def _topics(tx: Tx, *conditions: ColumnElement[bool]) -> defaultdict[tuple[int, int], tuple[str, ...]]:
     query = (
         select(subscription_topic.c.subscriber_id, subscription_topic.c.publication_id, topic.c.slug)
         .join(topic, topic.c.id == subscription_topic.c.topic_id)
-        .where(subscription_topic.c.subscriber_id.in_(subscriber_ids))
-        .order_by(topic.c.slug)
+        .where(*conditions)
     )
     found: defaultdict[tuple[int, int], tuple[str, ...]] = defaultdict(tuple)
     for subscriber_id, publication_id, slug in tx.connection.execute(query):
         found[subscriber_id, publication_id] += (slug,)
+    for key, slugs in found.items():
+        found[key] = tuple(sorted(slugs))
     return found
 
 
@@ -192,6 +203,10 @@ def _terms(row: Row[Any]) -> Terms:
         consent_source=row.consent_source,
         consent_proof=row.consent_proof,
         unsubscribed_at=row.unsubscribed_at,
+        digest=row.digest,
+        alerts=row.alerts,
+        deliver_at=row.deliver_at,
+        paused_until=row.paused_until,
     )
 
 

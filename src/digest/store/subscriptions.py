@@ -6,17 +6,17 @@ Leaving is a compare-and-set on the state: any number of clicks is one change an
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, time
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select, update
+from sqlalchemy import ColumnElement, Select, func, literal, select, update
 
 from digest.model.subscriber import Format, Subscriber, Subscription, SubscriptionState
 from digest.store import events
 from digest.store.engine import Tx
 from digest.store.enrolment import Consent, Enrolment, Wish
-from digest.store.subscribing import state_event, subscribe_many, topics_of
+from digest.store.subscribing import state_event, subscribe_many, topics_between, topics_of
 from digest.store.tables import publication, subscriber, subscription
 
 
@@ -107,13 +107,13 @@ def of_subscribers(tx: Tx, subscriber_ids: Sequence[int]) -> dict[int, list[Subs
 
 def page(tx: Tx, publication_id: int, *, limit: int, after: int = 0) -> list[Subscription]:
     """Subscriptions of a publication by subscriber key, from the one after ``after``."""
-    keys = (
-        select(subscription.c.subscriber_id)
-        .where(subscription.c.publication_id == publication_id, subscription.c.subscriber_id > after)
-        .order_by(subscription.c.subscriber_id)
-        .limit(limit)
-    )
-    return _read(tx, (subscription.c.publication_id == publication_id) & subscription.c.subscriber_id.in_(keys))
+    slug = tx.connection.execute(select(publication.c.slug).where(publication.c.id == publication_id)).scalar_one()
+    # In disguise, so that the key leads to the next readers, and no index to all of the publication, to be sorted.
+    mine = func.coalesce(subscription.c.publication_id, 0) == publication_id
+    query = _select(literal(slug)).where(mine, subscription.c.subscriber_id > after)
+    rows = tx.connection.execute(query.order_by(subscription.c.subscriber_id).limit(limit)).all()
+    chosen = topics_between(tx, publication_id, after, rows[-1][0]) if rows else {}
+    return [_subscription(row, chosen) for row in rows]
 
 
 def consent_proofs(tx: Tx, publication_id: int, subscriber_ids: Collection[int]) -> dict[int, str]:
@@ -137,30 +137,76 @@ def counts(tx: Tx, publication_id: int) -> dict[SubscriptionState, int]:
 
 def _read(tx: Tx, condition: ColumnElement[bool]) -> list[Subscription]:
     """Subscriptions by publication slug, then by subscriber key."""
-    query = (
-        select(subscription, publication.c.slug, *(column.label(f"s_{column.name}") for column in subscriber.c))
-        .join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
-        .join(publication, publication.c.id == subscription.c.publication_id)
-        .where(condition)
-        .order_by(publication.c.slug, subscription.c.subscriber_id)
-    )
+    query = _select(publication.c.slug).join(publication, publication.c.id == subscription.c.publication_id)
+    query = query.where(condition).order_by(publication.c.slug, subscription.c.subscriber_id)
     rows = tx.connection.execute(query).all()
-    topics = topics_of(tx, [row.subscriber_id for row in rows])
-    return [_subscription(row, topics[row.subscriber_id, row.publication_id]) for row in rows]
+    topics = topics_of(tx, [row[0] for row in rows])
+    return [_subscription(row, topics) for row in rows]
 
 
-def _subscription(row: Row[Any], topics: tuple[str, ...]) -> Subscription:
+#: First the fields of a `Subscriber`, then those of a `Subscription`: a page of a thousand is made by position.
+_PERSON = len(subscriber.c)
+
+
+def _select(slug: ColumnElement[Any]) -> Select[Any]:
+    return select(
+        *subscriber.c,
+        subscription.c.publication_id,
+        slug,
+        subscription.c.token_id,
+        subscription.c.state,
+        subscription.c.cadence,
+        subscription.c.format,
+        subscription.c.consent_at,
+        subscription.c.consent_source,
+        subscription.c.created_at,
+        subscription.c.unsubscribed_at,
+        subscription.c.digest,
+        subscription.c.alerts,
+        subscription.c.deliver_at,
+        subscription.c.paused_until,
+    ).join(subscription, subscription.c.subscriber_id == subscriber.c.id)
+
+
+def _subscription(row: Sequence[Any], topics: Mapping[tuple[int, int], tuple[str, ...]]) -> Subscription:
+    key, slug, token_id, state, cadence, form, *rest = row[_PERSON:]
+    consent_at, source, created_at, unsubscribed_at, digest, alerts, deliver_at, paused_until = rest
     return Subscription(
-        subscriber=Subscriber(**{column.name: getattr(row, f"s_{column.name}") for column in subscriber.c}),
-        publication_id=row.publication_id,
-        publication_slug=row.slug,
-        token_id=row.token_id,
-        state=SubscriptionState(row.state),
-        cadence=row.cadence,
-        format=Format(row.format),
-        topics=topics,
-        consent_at=row.consent_at,
-        consent_source=row.consent_source,
-        created_at=row.created_at,
-        unsubscribed_at=row.unsubscribed_at,
+        Subscriber(*row[:_PERSON]),
+        key,
+        slug,
+        token_id,
+        _STATES[state],
+        cadence,
+        _FORMATS[form],
+        topics.get((row[0], key), ()),
+        consent_at,
+        source,
+        created_at,
+        unsubscribed_at,
+        digest,
+        alerts,
+        time.fromisoformat(deliver_at) if deliver_at else None,
+        paused_until,
     )
+
+
+_STATES = {state.value: state for state in SubscriptionState}
+_FORMATS = {one.value: one for one in Format}
+
+
+def resume_due(tx: Tx, *, now: datetime) -> int:
+    """Let pauses end whose time has come; returns how many."""
+    due = (
+        subscription.c.paused_until <= now,
+        subscription.c.paused_until.is_not(None),
+        subscription.c.state == SubscriptionState.PAUSED.value,
+    )
+    going_on = {"state": SubscriptionState.ACTIVE.value, "paused_until": None}
+    return tx.connection.execute(update(subscription).where(*due).values(**going_on)).rowcount
+
+
+def move_to_cadence(tx: Tx, publication_id: int, cadence: str, *, to: str) -> int:
+    """Give everybody who has one cadence of a publication another, whatever the state; returns how many."""
+    of_cadence = (subscription.c.publication_id == publication_id, subscription.c.cadence == cadence)
+    return tx.connection.execute(update(subscription).where(*of_cadence).values(cadence=to)).rowcount

@@ -6,7 +6,7 @@ has no row among the readers yet may come to have one: `adopt` finds them before
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
@@ -129,6 +129,31 @@ def adopt(tx: Tx, hash_of: Callable[[str], str]) -> int:
     unowned = suppression.c.subscriber_id.is_(None)
     tx.connection.execute(update(suppression).where(unowned).values(compared_to=newest))
     return found
+
+
+def leave_homeless(tx: Tx, subscriber_id: int) -> None:
+    """Let what bars a reader stand without them: they go, or have another address. It is compared anew."""
+    mine = suppression.c.subscriber_id == subscriber_id
+    tx.connection.execute(update(suppression).where(mine).values(subscriber_id=None, compared_to=_latest(tx)))
+
+
+def note_removal(tx: Tx) -> None:
+    """To be called when readers were deleted: their keys may be given to others, who have not been compared yet."""
+    newest = _latest(tx)
+    ahead = (suppression.c.subscriber_id.is_(None), suppression.c.compared_to > newest)
+    tx.connection.execute(update(suppression).where(*ahead).values(compared_to=newest))
+
+
+def lift_all(tx: Tx, email_hash: str, *, reasons: Collection[SuppressReason]) -> int:
+    """Let an address be mailed again where it was barred for one of these reasons; returns how many rows that took."""
+    named = suppression.c.reason.in_([reason.value for reason in reasons])
+    return tx.connection.execute(delete(suppression).where(suppression.c.email_hash == email_hash, named)).rowcount
+
+
+def bars_address(tx: Tx, email_hash: str, *, publication_id: int, now: datetime) -> set[SuppressReason]:
+    """Why an address must not be mailed for a publication; empty where it may."""
+    scopes = {EVERYWHERE, scope_of(publication_id)}
+    return {item.reason for item in of_address(tx, email_hash, now=now) if item.scope in scopes}
 
 
 def _readers_after(tx: Tx, key: int) -> list[tuple[int, str]]:

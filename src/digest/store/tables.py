@@ -81,6 +81,10 @@ publication = Table(
     Column("max_per_source", Integer),  # none: a fair share
     Column("max_per_section", Integer),  # none: no limit
     Column("story_days", Integer, nullable=False, server_default="7"),  # so long a carried story is not carried again
+    Column("archive", String(8), nullable=False, server_default="public"),
+    Column("is_indexed", Boolean, nullable=False, server_default=text("true")),
+    Column("days_off", Text, nullable=False, server_default=""),  # 12-25 2026-05-01: every year, or once
+    Column("theme", String(64), nullable=False, server_default="meridian"),
 )
 
 cadence = Table(
@@ -92,6 +96,7 @@ cadence = Table(
     Column("send_at", String(5), nullable=False),  # local wall-clock time, HH:MM
     Column("catch_up", String(16), nullable=False),
     Column("max_lateness_s", Integer, nullable=False),
+    Column("day", Integer),  # of the week, 1 is Monday, or of the month; none: the first
     PrimaryKeyConstraint("publication_id", "name"),
 )
 
@@ -207,6 +212,7 @@ subscriber = Table(
     Column("locale", String(35)),
     Column("timezone", Text),
     Column("created_at", Instant, nullable=False),
+    Column("attributes", JSON(none_as_null=True)),  # what other systems knew: text by name
 )
 
 subscription = Table(
@@ -223,9 +229,19 @@ subscription = Table(
     Column("consent_proof", Text, nullable=False, server_default=""),
     Column("created_at", Instant, nullable=False),
     Column("unsubscribed_at", Instant),
+    Column("digest", Boolean, nullable=False, server_default=text("true")),  # two choices that are made apart
+    Column("alerts", Boolean, nullable=False, server_default=text("false")),
+    Column("deliver_at", String(5)),  # local wall-clock time, HH:MM; none: the publication's
+    Column("paused_until", Instant),  # none: for good
     PrimaryKeyConstraint("subscriber_id", "publication_id"),
     _one_of("state", SubscriptionState),
     Index(None, "publication_id", "state", "cadence"),
+    Index(
+        "ix_subscription_paused_until",
+        "paused_until",
+        sqlite_where=text("paused_until IS NOT NULL"),
+        postgresql_where=text("paused_until IS NOT NULL"),
+    ),
 )
 
 subscription_topic = Table(
@@ -312,6 +328,7 @@ rendition = Table(
     Column("text", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("retired_at", Instant),  # an editor changed the issue since; its readers keep what they got
+    Column("search_text", Text),  # of the web view only: its text as searches compare it (text.fold)
     UniqueConstraint("issue_id", "key_hash"),
 )
 

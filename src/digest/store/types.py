@@ -43,3 +43,13 @@ class Instant(TypeDecorator[datetime]):
         if dialect.name == "sqlite":
             return _EPOCH + timedelta(microseconds=value)
         return value.astimezone(UTC)  # type: ignore[no-any-return]  # psycopg gives an aware datetime
+
+
+def to_text(value: datetime | None) -> str | None:
+    """An instant for a JSON column."""
+    return None if value is None else value.astimezone(UTC).isoformat()
+
+
+def from_text(value: str | None) -> datetime | None:
+    """The instant that `to_text` wrote."""
+    return None if value is None else datetime.fromisoformat(value)
