@@ -22,6 +22,7 @@ from bench.readers import address
 from digest.app import line as steps
 from digest.app.container import Container, open_container
 from digest.app.line import Line
+from digest.compose.kinds import MailKind, slots_of
 from digest.engine.local import LocalEngine
 from digest.model.calendar import due_period
 from digest.model.issue import Issue, IssueState, RenditionKey
@@ -29,7 +30,7 @@ from digest.model.publication import Publication
 from digest.store import issues, renditions
 from digest.store.engine import Tx
 from digest.store.tables import subscriber, subscription
-from digest.text.slots import markers
+from digest.text.slots import marker
 from support.factories import make_publication
 
 SLUG = "bench"
@@ -95,7 +96,7 @@ def compose(tx: Tx, publication: Publication) -> Issue:
         if not issues.move(tx, issue.id, expected=expected, to=to, now=AT):
             raise RuntimeError(f"the issue did not move from {expected} to {to}")
     issues.title(tx, issue.id, subject=SUBJECT, preheader="")
-    html, text = rendered(markers())
+    html, text = rendered({name: marker(name) for name in slots_of(MailKind.DIGEST)})
     renditions.put(tx, issue.id, [(RenditionKey((), publication.locale, "html"), SUBJECT, html, text)], now=AT)
     return issues.get(tx, issue.id)
 

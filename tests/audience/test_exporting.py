@@ -13,14 +13,16 @@ from digest.audience.importing import import_csv
 from digest.model.errors import BadInput, NotFound
 from digest.store.engine import Store
 from support.factories import NOW, make_publication, make_subscription
+from support.readers import KEYS
 
 SOURCE = (
-    "email,name,topics,cadence,format,timezone,locale,status,consent_at,consent_source,consent_proof\r\n"
+    "email,name,topics,cadence,format,timezone,locale,status,consent_at,consent_source,consent_proof,digest,alerts,"
+    "attributes\r\n"
     'Ann.Lee@example.com,"Lee, ""Ann""",city;sport,daily,text,Europe/Berlin,de,active,2025-03-01T10:00:00Z,form,'
-    '"a\nb;c"\r\n'
-    "zoë@bücher.example,=1+1,,daily,html,,,paused,,import,\r\n"
-    "gone@example.org,,sport,daily,html,,pt-BR,unsubscribed,2024-01-01T00:00:00.500000Z,paper,box 7\r\n"
-    "wait@example.org,Wait,,daily,html,,,pending,,import,\r\n"
+    '"a\nb;c",yes,yes,"{""city"": ""Rome""}"\r\n'
+    "zoë@bücher.example,=1+1,,daily,html,,,paused,,import,,no,yes,\r\n"
+    "gone@example.org,,sport,daily,html,,pt-BR,unsubscribed,2024-01-01T00:00:00.500000Z,paper,box 7,yes,no,\r\n"
+    "wait@example.org,Wait,,daily,html,,,pending,,import,,yes,no,\r\n"
 )
 
 
@@ -28,7 +30,7 @@ SOURCE = (
 def filled(store: Store) -> Store:
     with store.write() as tx:
         make_publication(tx, topics=("city", "sport"))
-    report = import_csv(store, "morning", file=io.BytesIO(SOURCE.encode()), now=NOW)
+    report = import_csv(store, "morning", file=io.BytesIO(SOURCE.encode()), now=NOW, keyring=KEYS)
     assert report.created == 4, report
     return store
 
@@ -49,14 +51,14 @@ def test_an_export_imported_elsewhere_exports_the_same(filled: Store):
     with filled.write() as tx:
         make_publication(tx, "evening", topics=("city", "sport"))
     first = export(filled)
-    report = import_csv(filled, "evening", file=io.BytesIO(first.encode()), now=NOW)
+    report = import_csv(filled, "evening", file=io.BytesIO(first.encode()), now=NOW, keyring=KEYS)
 
     assert (report.created, report.refused, report.warnings) == (4, (), ())
     assert export(filled, "evening") == first
 
 
 def test_an_export_imported_where_it_came_from_changes_nothing(filled: Store):
-    report = import_csv(filled, "morning", file=io.BytesIO(export(filled).encode()), now=NOW)
+    report = import_csv(filled, "morning", file=io.BytesIO(export(filled).encode()), now=NOW, keyring=KEYS)
 
     assert report.unchanged == 4
 
@@ -78,6 +80,9 @@ def test_json_lines_carry_lists_and_nulls(filled: Store):
         "consent_at": "2025-03-01T10:00:00Z",
         "consent_source": "form",
         "consent_proof": "a\nb;c",
+        "digest": True,
+        "alerts": True,
+        "attributes": {"city": "Rome"},
     }
     assert by_email["wait@example.org"]["consent_at"] is None
 
@@ -86,7 +91,7 @@ def test_a_long_export_has_everybody_once(store: Store):
     with store.write() as tx:
         make_publication(tx)
     addresses = [f"reader{number}@example.com" for number in range(1100)]
-    import_csv(store, "morning", file=io.BytesIO("\n".join(["email", *addresses]).encode()), now=NOW)
+    import_csv(store, "morning", file=io.BytesIO("\n".join(["email", *addresses]).encode()), now=NOW, keyring=KEYS)
     rows = list(csv.DictReader(io.StringIO(export(store), newline="")))
 
     assert sorted(row["email"] for row in rows) == sorted(addresses)

@@ -15,6 +15,7 @@ from digest.model.subscriber import Format, Subscription, SubscriptionState
 from digest.store import publications, subscribers, subscriptions
 from digest.store.engine import Store
 from support.factories import NOW, make_publication, make_subscription
+from support.readers import KEYS
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def morning(store: Store) -> Store:
 
 def take(store: Store, text: str | bytes, *, dry_run: bool = False) -> ImportReport:
     raw = text if isinstance(text, bytes) else text.encode()
-    return import_csv(store, "morning", file=io.BytesIO(raw), now=NOW, dry_run=dry_run)
+    return import_csv(store, "morning", file=io.BytesIO(raw), now=NOW, dry_run=dry_run, keyring=KEYS)
 
 
 def find(store: Store, norm: str) -> Subscription:
@@ -268,7 +269,7 @@ def test_a_file_that_is_no_such_csv_is_refused_whole(sqlite_database: str, raw: 
 
 def test_an_unknown_publication_names_the_known_ones(morning: Store):
     with pytest.raises(NotFound) as caught:
-        import_csv(morning, "evening", file=io.BytesIO(b"email\n"), now=NOW)
+        import_csv(morning, "evening", file=io.BytesIO(b"email\n"), now=NOW, keyring=KEYS)
 
     assert caught.value.hint == "known publications: morning"
 
@@ -297,7 +298,9 @@ def test_a_full_disk_leaves_whole_chunks_says_how_many_and_can_be_repeated(sqlit
             connection.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite takes this as: not a page more
 
     with pytest.raises(StoreUnavailable, match=r"the disk is full.*; 1000 rows are in") as caught:
-        import_csv(store, "morning", file=io.BytesIO(raw), now=NOW, progress=fill_the_disk)
+        import_csv(
+            store, "morning", file=io.BytesIO(raw), now=NOW, progress=fill_the_disk, keyring=KEYS, chunk_rows=1000
+        )
     store.close()
     stored = emails(store)
     report = take(store, raw)
@@ -315,7 +318,9 @@ def test_thousands_of_rows_take_seconds_and_progress_is_told(sqlite_database: st
     text = "email,name,topics\n" + "".join(f"reader{n}@example.com,Reader {n},city\n" for n in range(2500))
     told: list[int] = []
     started = time.process_time()
-    report = import_csv(store, "morning", file=io.BytesIO(text.encode()), now=NOW, progress=told.append)
+    report = import_csv(
+        store, "morning", file=io.BytesIO(text.encode()), now=NOW, progress=told.append, keyring=KEYS, chunk_rows=1000
+    )
     took_s = time.process_time() - started
 
     assert report.created == 2500
@@ -326,6 +331,6 @@ def test_thousands_of_rows_take_seconds_and_progress_is_told(sqlite_database: st
 
 def test_the_callers_file_is_left_open(morning: Store):
     file = io.BytesIO(b"email\nann@example.com\n")
-    import_csv(morning, "morning", file=file, now=NOW)
+    import_csv(morning, "morning", file=file, now=NOW, keyring=KEYS)
 
     assert not file.closed

@@ -13,6 +13,7 @@ from digest.store import subscribers, subscriptions
 from digest.store.engine import Store
 from digest.store.enrolment import Enrolment
 from support.factories import NOW, make_publication
+from support.readers import KEYS
 
 LATER = NOW + timedelta(days=2)
 
@@ -26,7 +27,9 @@ def morning(store: Store) -> Store:
 
 def add(store: Store, *, resubscribe: bool = False, **texts: object) -> Added:
     request = Request(**({"email": "ann@example.com", "status": "active"} | texts))  # type: ignore[arg-type]  # texts
-    return subscribe.add(store, "morning", request=request, how="operator", now=NOW, resubscribe=resubscribe)
+    return subscribe.add(
+        store, "morning", request=request, how="operator", keyring=KEYS, now=NOW, resubscribe=resubscribe
+    )
 
 
 def test_an_operators_word_is_consent_from_now(morning: Store):
@@ -77,6 +80,6 @@ def test_bad_words_store_nothing(morning: Store, texts: dict[str, object], messa
 
 def test_an_unknown_publication_names_the_known_ones(morning: Store):
     with pytest.raises(NotFound) as caught:
-        subscribe.add(morning, "evening", request=Request("ann@example.com"), how="operator", now=NOW)
+        subscribe.add(morning, "evening", request=Request("ann@example.com"), how="operator", keyring=KEYS, now=NOW)
 
     assert caught.value.hint == "known publications: morning"

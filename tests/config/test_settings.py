@@ -143,7 +143,10 @@ def test_an_unknown_key_in_the_file_is_named_with_the_nearest_known_one(project:
         ("DIGEST_SITE_BASE_URL", "did you mean DIGEST_SITE__BASE_URL?"),
         (
             "DIGEST_BASE_DIR__X",
-            "known here: database, site, relays, delivery, dkim, collect, images, tracking, logging, metrics",
+            (
+                "known here: database, site, relays, delivery, dkim, collect, images, tracking, logging, metrics, "
+                "signup, alerts, preview"
+            ),
         ),
     ],
 )

@@ -26,28 +26,27 @@ _ARCHIVE = b"PK\x03\x04"  # .xlsx, .ods and .zip all begin so
 _SAVE_AS = "save the sheet as CSV (UTF-8) and import that file"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One record. ``line`` is the line it starts on, 1 the first of the file; ``problem`` is why it has no cells."""
-
-    line: int
-    cells: dict[str, str]
-    problem: str = ""
+#: One record: the line it starts on (1 the first of the file), its cells, as many as there are columns, and why it
+#: has none.
+Row = tuple[int, list[str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A file opened for reading: its columns in lower case, what was odd about it, and its rows as they come."""
+    """A file opened for reading: its columns in lower case, what was odd about it, and its rows as they come.
+
+    Cells are as they are written, blanks around them and all.
+    """
 
     columns: tuple[str, ...]
     warnings: tuple[str, ...]
     rows: Iterator[Row]
 
 
-def open_csv(file: BinaryIO, *, required: str, known: Collection[str]) -> Sheet:
-    """Read the header of a seekable file. Raises BadInput for what is not CSV or lacks the required column.
+def open_csv(file: BinaryIO, *, required: Collection[str]) -> Sheet:
+    """Read the header of a seekable file. Raises BadInput for what is not CSV or has none of the required columns.
 
-    The file stays the caller's to close. Columns that are not ``known`` are passed over with a warning.
+    The file stays the caller's to close.
     """
     encoding = _encoding(file)
     lines = _lines(file, encoding)
@@ -55,12 +54,9 @@ def open_csv(file: BinaryIO, *, required: str, known: Collection[str]) -> Sheet:
     reader = csv.reader(chain([head], lines), delimiter=_delimiter(head, required), strict=True, skipinitialspace=True)
     columns = _columns(reader)
     _require(columns, required)
-    ignored = [column for column in columns if column and column not in known]
     warnings = []
     if encoding == "cp1252":
         warnings.append("the file is not UTF-8; it was read as Windows-1252: check names with accents")
-    if ignored:
-        warnings.append(f"these columns are not known and were passed over: {', '.join(ignored)}")
     return Sheet(columns, tuple(warnings), _rows(reader, columns))
 
 
@@ -113,10 +109,10 @@ def _lines(file: BinaryIO, encoding: str) -> Iterator[str]:
             text.detach()
 
 
-def _delimiter(head: str, required: str) -> str:
-    """The one that makes ``required`` a column of the header, else the most frequent one."""
+def _delimiter(head: str, required: Collection[str]) -> str:
+    """The one that makes a required column one of the header, else the most frequent one."""
     for delimiter in _DELIMITERS:
-        if required in _parse_header(head, delimiter):
+        if not set(required).isdisjoint(_parse_header(head, delimiter)):
             return delimiter
     return max(_DELIMITERS, key=head.count)
 
@@ -138,18 +134,20 @@ def _columns(reader: Iterator[list[str]]) -> tuple[str, ...]:
     return columns
 
 
-def _require(columns: tuple[str, ...], required: str) -> None:
-    if required in columns:
+def _require(columns: tuple[str, ...], required: Collection[str]) -> None:
+    if not set(required).isdisjoint(columns):
         return
+    wanted = next(iter(required))
     near = [column for column in columns if "mail" in column]
     named = ", ".join(column for column in columns if column)
     raise BadInput(
-        f"the first row has no column {required!r}; it has: {named[:200] or 'none'}",
-        hint=f"rename {near[0]!r} to {required!r}" if near else "the first row must name the columns",
+        f"the first row has no column {wanted!r}; it has: {named[:200] or 'none'}",
+        hint=f"rename {near[0]!r} to {wanted!r}" if near else "the first row must name the columns",
     )
 
 
 def _rows(reader: Reader, columns: tuple[str, ...]) -> Iterator[Row]:
+    width = len(columns)
     while True:
         line = reader.line_num + 1
         try:
@@ -157,12 +155,17 @@ def _rows(reader: Reader, columns: tuple[str, ...]) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield Row(line, {}, _explain(error, line, reader.line_num))
+            yield line, [], _explain(error, line, reader.line_num)
             continue
-        if any(cell.strip() for cell in cells[len(columns) :]):
-            yield Row(line, {}, f"has {len(cells)} cells, the first row has {len(columns)}")
-        elif any(cell.strip() for cell in cells):
-            yield Row(line, {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if name})
+        if len(cells) > width:
+            if any(cell.strip() for cell in cells[width:]):
+                yield line, [], f"has {len(cells)} cells, the first row has {width}"
+                continue
+            cells = cells[:width]
+        elif len(cells) < width:
+            cells += [""] * (width - len(cells))
+        if any(map(str.strip, cells)):
+            yield line, cells, ""
 
 
 def _explain(error: csv.Error, line: int, last: int) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import mkstemp
 from typing import Any, TextIO
 
-from digest.audience.importing import COLUMNS
+from digest.audience.intake import COLUMNS
 from digest.model.errors import BadInput, DigestError
 from digest.model.subscriber import Subscription
 from digest.store import publications, subscriptions
@@ -86,6 +86,9 @@ def _record(item: Subscription, proof: str) -> dict[str, Any]:
         "consent_at": _instant(item.consent_at),
         "consent_source": item.consent_source,
         "consent_proof": proof,
+        "digest": item.digest,
+        "alerts": item.alerts,
+        "attributes": item.subscriber.attributes,
     }
 
 
@@ -94,9 +97,17 @@ def _write_csv(records: Iterator[dict[str, Any]], stream: TextIO) -> int:
     writer.writerow(COLUMNS)
     written = 0
     for record in records:
-        writer.writerow([";".join(record[name]) if name == "topics" else record[name] or "" for name in COLUMNS])
+        writer.writerow([_cell(record[name]) for name in COLUMNS])
         written += 1
     return written
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ";".join(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value or ""
 
 
 def _write_jsonl(records: Iterator[dict[str, Any]], stream: TextIO) -> int:

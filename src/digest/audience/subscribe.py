@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from digest.audience.application import Application, Request, check
+from digest.config.secrets import Keyring
 from digest.model.errors import BadInput
+from digest.model.mailbox import SuppressReason
 from digest.model.publication import Publication
 from digest.model.subscriber import Subscription, SubscriptionState
-from digest.store import publications, subscribers, subscribing, subscriptions
+from digest.store import audit, publications, subscribers, subscribing, subscriptions, suppressions
 from digest.store.engine import Store, Tx
 from digest.store.enrolment import Consent, Enrolment
 
@@ -24,16 +26,30 @@ class Added:
 
 
 def add(
-    store: Store, publication_slug: str, *, request: Request, how: str, now: datetime, resubscribe: bool = False
+    store: Store,
+    publication_slug: str,
+    *,
+    request: Request,
+    keyring: Keyring,
+    how: str,
+    now: datetime,
+    resubscribe: bool = False,
 ) -> Added:
     """Subscribe one person, with consent given ``now`` unless the request says when or waits for a confirmation.
 
-    Somebody who unsubscribed stays so unless ``resubscribe``. Raises BadInput and NotFound.
+    Somebody who unsubscribed stays so unless ``resubscribe``; somebody who was erased stays so in any case. Raises
+    BadInput and NotFound.
     """
     with store.write() as tx:
         publication = publications.get(tx, publication_slug)
         known = publications.topics(tx, publication.id)
         application = check(request, publication, topics=known, now=now)
+        email_hash = keyring.address_hash(application.person.email_norm)
+        if SuppressReason.ERASED in suppressions.bars_address(tx, email_hash, publication_id=publication.id, now=now):
+            raise BadInput(
+                f"{application.person.email} was erased at the reader's wish",
+                hint="let them sign up themselves; or, if they asked you to, `digest subscriber unsuppress` first",
+            )
         consent = application.wish.consent or Consent(None)
         given_at = None if application.wish.state is SubscriptionState.PENDING else now
         consent = replace(consent, at=consent.at or given_at, source=consent.source or how)
@@ -43,6 +59,8 @@ def add(
         made = subscriber and subscriptions.get(tx, subscriber.id, publication_id=publication.id)
         if not made:
             raise AssertionError("a subscription that was just stored is not there")
+        detail = f"{publication.slug} {outcome}, {made.state}"
+        audit.act(tx, subject=email_hash, detail=detail, at=now)
         return Added(made, outcome)
 
 

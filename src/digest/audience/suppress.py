@@ -8,7 +8,7 @@ from datetime import datetime
 from digest.config.secrets import Keyring
 from digest.mime.address import Address, parse_address
 from digest.model.mailbox import SuppressReason
-from digest.store import bounces, publications, subscribers, suppressions
+from digest.store import audit, bounces, publications, subscribers, suppressions
 from digest.store.engine import Store, Tx
 
 
@@ -47,10 +47,15 @@ def suppress(
             until=until,
             now=now,
         )
+        if is_new:
+            detail = f"suppressed in {scope}{f' until {until.isoformat()}' if until else ''}"
+            audit.act(tx, subject=keyring.address_hash(address.norm), detail=detail, at=now)
     return Suppressed(address.email, scope, is_new, is_reader=reader is not None)
 
 
-def unsuppress(store: Store, keyring: Keyring, *, email: str, publication_slug: str | None) -> tuple[Address, bool]:
+def unsuppress(
+    store: Store, keyring: Keyring, *, email: str, publication_slug: str | None, now: datetime
+) -> tuple[Address, bool]:
     """Let an address be mailed again, and forget what stood in its way; the second says whether that changed anything.
 
     ``publication_slug`` None lifts every scope. Raises BadInput and NotFound.
@@ -62,6 +67,9 @@ def unsuppress(store: Store, keyring: Keyring, *, email: str, publication_slug: 
         reader = subscribers.by_norm(tx, address.norm)
         if reader is not None and scope is None:
             bounces.forget(tx, [reader.id])
+        if lifted:
+            detail = f"unsuppressed in {scope or 'every scope'}"
+            audit.act(tx, subject=keyring.address_hash(address.norm), detail=detail, at=now)
     return address, bool(lifted)
 
 

@@ -2,8 +2,8 @@
 
 A token is ``payload.signature``: the payload is a random public id, the signature an HMAC-SHA256 over purpose
 and payload, cut to 128 bit so that an unsubscribe URL stays on one header line (mail-standards A11). Tokens of
-one purpose mean nothing for another. They do not expire; keys rotate by adding a new first line to the key file,
-older lines keep verifying (mail-standards E5).
+one purpose mean nothing for another. Those in mails do not expire, others carry their end beside the id; keys rotate
+by adding a new first line to the key file, older lines keep verifying (mail-standards E5).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hmac
 import os
 import secrets
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -22,14 +23,19 @@ from itsdangerous.signer import SigningAlgorithm
 from digest.model.errors import ConfigInvalid
 
 _SIGNATURE_BYTES = 16
+_UNTIL = "~"  # not in the alphabet of public ids
 
 
 class Purpose(StrEnum):
     """What a token is for; part of what is signed."""
 
     UNSUBSCRIBE = "unsubscribe"
+    LEAVE_ALERTS = "leave-alerts"
     CONFIRM = "confirm"
     PREFERENCES = "preferences"
+    UNDO = "undo"
+    READDRESS = "readdress"
+    SIGNUP_FORM = "signup-form"
 
 
 class _ShortHmac(SigningAlgorithm):
@@ -75,6 +81,31 @@ class Keyring:
             return self._signer(purpose).unsign(token.encode("utf-8")).decode("ascii")
         except (BadSignature, UnicodeError):
             return None
+
+    def sign_until(self, purpose: Purpose, public_id: str, *, expires_at: datetime) -> str:
+        """A token that `verify_at` takes until then; whole seconds."""
+        return self.sign(purpose, f"{public_id}{_UNTIL}{int(expires_at.timestamp())}")
+
+    def verify_at(self, purpose: Purpose, token: str, *, now: datetime) -> str | None:
+        """The public id in a token, or None when it is forged, cut, for another purpose or too old.
+
+        Tokens made without an end are good for ever.
+        """
+        found = self.verify(purpose, token)
+        if found is None:
+            return None
+        public_id, has_end, end = found.partition(_UNTIL)
+        # What is signed is ours, so what follows the mark is a number.
+        return None if has_end and int(end) <= now.timestamp() else public_id
+
+    def end_of(self, purpose: Purpose, token: str) -> datetime | None:
+        """When a genuine token stops being good (UTC); None for one without an end, or that is none."""
+        _, has_end, end = (self.verify(purpose, token) or "").partition(_UNTIL)
+        return datetime.fromtimestamp(int(end), tz=UTC) if has_end else None
+
+    def derive(self, label: str) -> list[bytes]:
+        """32 bytes for one use each, newest key first: what an algorithm of its own needs a key for."""
+        return [hmac.digest(key, b"digest.derive:" + label.encode(), "sha256") for key in self._keys]
 
     def _signer(self, purpose: Purpose) -> Signer:
         oldest_first = list(reversed(self._keys))

@@ -16,11 +16,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from yarl import URL
 
+from digest.config.alerting import AlertSettings
 from digest.config.collecting import CollectSettings, ImagesSettings
+from digest.config.previewing import PreviewSettings
+from digest.config.readers import SignUpSettings
 from digest.config.section import Section
 from digest.mime.address import parse_address
 from digest.mime.dkim import Algorithm
@@ -75,6 +78,13 @@ class SiteSettings(Section):
     templates: Annotated[Path, Field(description="folder whose files override the built-in templates")] = Path(
         "templates"
     )
+    privacy_url: Annotated[
+        str | None, Field(pattern=r"^https?://\S+$", description="your privacy policy, linked where people sign up")
+    ] = None
+    proxies: Annotated[
+        tuple[IPvAnyNetwork, ...],
+        Field(description='reverse proxies whose X-Forwarded-For is believed, e.g. ["127.0.0.1", "10.0.0.0/8"]'),
+    ] = ()
 
     @field_validator("base_url")
     @classmethod
@@ -273,6 +283,9 @@ class Settings(BaseSettings):
     tracking: TrackingSettings = TrackingSettings()
     logging: LoggingSettings = LoggingSettings()
     metrics: MetricsSettings = MetricsSettings()
+    signup: SignUpSettings = SignUpSettings()
+    alerts: AlertSettings = AlertSettings()
+    preview: PreviewSettings = PreviewSettings()
 
     @field_validator("relays")
     @classmethod
