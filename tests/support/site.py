@@ -39,13 +39,13 @@ def container_of(store: Store, folder: Path) -> Container:
 
 
 @contextmanager
-def running(app: Starlette) -> Iterator[str]:
+def running(app: Starlette, *, port: int = 0) -> Iterator[str]:
     """Serve an application in a thread of its own; gives its address."""
     address: Future[str] = Future()
     end: Future[None] = Future()
 
     async def main() -> None:
-        async with serving(app, host="127.0.0.1", port=0) as base:
+        async with serving(app, host="127.0.0.1", port=port) as base:
             address.set_result(base)
             await asyncio.wrap_future(end)
 

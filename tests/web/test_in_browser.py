@@ -1,4 +1,4 @@
-"""What only a real browser can tell: keyboard, widths, contrast, and how the preview behaves under the hands."""
+"""What only a real browser can tell of the readers' pages: keyboard, widths, contrast."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from digest.compose.environment import package_templates
 from digest.config.secrets import Purpose
 from digest.model.subscriber import SubscriptionState
 from digest.store import subscriptions
 from digest.store.engine import Store
 from digest.web.asgi import create_app
-from digest.web.preview.asgi import create_preview_app
 from support.factories import NOW, make_publication, make_subscription
 from support.site import KEYRING, container_of, running
 
@@ -30,7 +28,6 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-BODY = "email/digest/body.html"
 LONG_NAME = "The Donaudampfschifffahrtsgesellschaftskapitänswitwen-Rundschau"
 LOWEST_CONTRAST = """() => {
   const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
@@ -123,7 +120,7 @@ def test_pages_fit_their_screen_and_are_readable(site: Site, browser: Browser, w
         page.goto(url)
         seen[name] = (page.evaluate("document.documentElement.scrollWidth"), page.evaluate(LOWEST_CONTRAST))
     page.goto(site.leave_url)
-    page.get_by_role("button").click()
+    page.get_by_role("button", name="Unsubscribe").click()
     expect(page.locator("h1")).to_have_text("You’re out")
     seen["left"] = (page.evaluate("document.documentElement.scrollWidth"), page.evaluate(LOWEST_CONTRAST))
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -137,87 +134,8 @@ def test_pages_fit_their_screen_and_are_readable(site: Site, browser: Browser, w
 def test_the_button_is_large_enough_for_a_thumb(site: Site, browser: Browser):
     page = open_page(browser, width=320)
     page.goto(site.leave_url)
-    box = page.get_by_role("button").bounding_box()
+    boxes = [button.bounding_box() for button in page.get_by_role("button").all()]
 
-    assert box is not None
-    assert box["height"] >= 44
+    assert len(boxes) >= 2
+    assert [box for box in boxes if box is None or box["height"] < 44] == []
     page.close()
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "own" / "email" / "digest").mkdir(parents=True)
-    return tmp_path / "own"
-
-
-@pytest.fixture
-def preview(folder: Path, browser: Browser) -> Iterator[Page]:
-    with running(create_preview_app(search_path=[folder])) as base:
-        page = open_page(browser, width=1280)
-        page.goto(base)
-        page.frame_locator("iframe").locator("h1").wait_for()
-        yield page
-        page.close()
-
-
-def test_preview_keys_change_the_view_and_the_address(preview: Page):
-    preview.keyboard.press("2")
-    expect(preview.locator("#paper")).to_have_class("w375")
-    preview.keyboard.press("d")
-    expect(preview.locator("#paper")).to_have_class("w375 dark")
-    expect(preview.locator("iframe")).to_have_count(1)
-    card = preview.frame_locator("iframe").locator("table.card")
-    expect(card).to_have_css("background-color", "rgb(25, 28, 32)")
-    assert preview.url.endswith("/?w=375&dark=1")
-
-    preview.keyboard.press("t")
-    expect(preview.locator("pre.plain")).to_contain_text("Unsubscribe:")
-    preview.keyboard.press("h")
-    expect(preview.locator("pre.code")).to_contain_text("List-Unsubscribe-Post")
-    preview.keyboard.press("u")
-    expect(preview.locator("pre.numbered")).to_contain_text("<!DOCTYPE html>")
-    assert preview.url.endswith("/?tab=source&w=375&dark=1")
-
-    preview.keyboard.press("u")
-    expect(preview.locator("iframe")).to_have_count(1)
-
-
-def test_preview_keys_work_while_the_mail_has_the_focus(preview: Page):
-    preview.frame_locator("iframe").locator("h1").click()
-    preview.keyboard.press("t")
-    expect(preview.locator("pre.plain")).to_be_visible()
-
-
-def test_saving_changes_the_mail_in_place_and_keeps_its_scroll(preview: Page, folder: Path):
-    preview.evaluate("document.querySelector('iframe').contentWindow.scrollTo(0, 400)")
-    source = (package_templates() / BODY).read_text(encoding="utf-8")
-    (folder / BODY).write_text(source.replace("{{ ui.footer(", "<tr><td>Saved just now</td></tr>{{ ui.footer("))
-    expect(preview.frame_locator("iframe:not(.arriving)").get_by_text("Saved just now")).to_be_attached()
-
-    assert preview.evaluate("document.querySelector('iframe').contentWindow.scrollY") == 400
-    assert preview.evaluate("document.querySelectorAll('iframe').length") == 1
-
-
-def test_a_fault_lies_over_the_last_good_mail_and_goes_when_it_is_mended(preview: Page, folder: Path):
-    source = (package_templates() / BODY).read_text(encoding="utf-8")
-    (folder / BODY).write_text(source.replace("ui.lead(lead)", "publication.nmae"))
-    expect(preview.get_by_role("alert")).to_contain_text(f"{BODY}:")
-    expect(preview.get_by_role("alert")).to_contain_text("Did you mean 'name'?")
-    expect(preview.locator("#paper")).to_have_css("opacity", "0.3")
-    expect(preview.frame_locator("iframe").locator("h1")).to_be_attached()
-
-    (folder / BODY).write_text(source)
-    expect(preview.get_by_role("alert")).to_have_count(0)
-    expect(preview.locator("#paper")).to_have_css("opacity", "1")
-
-
-def test_a_script_in_a_template_does_not_run(preview: Page, folder: Path):
-    said: list[str] = []
-    preview.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
-    source = (package_templates() / BODY).read_text(encoding="utf-8")
-    planted = "<tr><td>Planted<script>parent.document.title='owned';alert(1)</script></td></tr>{{ ui.footer("
-    (folder / BODY).write_text(source.replace("{{ ui.footer(", planted))
-    expect(preview.frame_locator("iframe:not(.arriving)").get_by_text("Planted")).to_be_attached()
-
-    assert said == []
-    assert "owned" not in preview.title()

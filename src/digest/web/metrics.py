@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -28,6 +29,7 @@ from digest.web.shell import RequestLog
 
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _SHORTEST_TOKEN = 16
+_READS = ("GET", "HEAD")
 #: This machine and private networks (RFC 1918, RFC 4193, link-local); not those a carrier shares among strangers.
 _NEAR = [
     ip_network(name)
@@ -49,12 +51,15 @@ def route(settings: Settings, metrics: Metrics, *, own_port: bool = False) -> Ro
     admit = _gate(settings, own_port=own_port)
 
     def page(request: Request) -> Response:
+        if request.method not in _READS:
+            raise HTTPException(405, headers={"Allow": ", ".join(_READS)})
         if refusal := admit(request):
             return refusal
         text, content_type = metrics.page(request.headers.get("accept", ""))
         return Response(text, headers={**_HEADERS, "Content-Type": content_type})
 
-    return Route("/metrics", page, methods=["GET"])
+    # All of them, or what is posted here would be posted to a publication of this name.
+    return Route("/metrics", page, methods=[*_READS, "POST", "PUT", "PATCH", "DELETE"])
 
 
 def metrics_app(settings: Settings, metrics: Metrics) -> Starlette:

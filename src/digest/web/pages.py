@@ -16,7 +16,8 @@ from jinja2 import Environment
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
-from digest.compose.environment import templates, theme
+from digest.compose.environment import templates, theme, words_of
+from digest.web.around import Parts
 from digest.web.strings import ENGLISH
 
 #: Never stored, never indexed, never passed on: for pages whose address is a secret (mail-standards E8).
@@ -24,8 +25,10 @@ SECRET = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex, nofollow", "Ref
 #: Anybody's, for a while: issues and articles hardly change once they are out.
 PUBLIC = {"Cache-Control": "public, max-age=300", "Referrer-Policy": "same-origin"}
 
-_ALWAYS = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY"}
-_CLOSED = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+_ALWAYS = {"X-Content-Type-Options": "nosniff"}
+_NO_FRAME = {"X-Frame-Options": "DENY"}
+_OPEN = "default-src 'none'; base-uri 'none'"
+_CLOSED = f"{_OPEN}; frame-ancestors 'none'"
 #: A mail shown as a page: inline styles and pictures, nothing that runs, nothing that submits.
 MAIL_POLICY = f"{_CLOSED}; form-action 'none'; style-src 'unsafe-inline'; img-src https: http: data:"
 
@@ -38,7 +41,7 @@ class Pages:
         self._env.globals["t"] = _say
         self._style = _style_sheet(self._env)
         digest = base64.b64encode(hashlib.sha256(self._style.encode()).digest()).decode("ascii")
-        self._policy = f"{_CLOSED}; form-action 'self'; style-src 'sha256-{digest}'"
+        self._style_hash = f"'sha256-{digest}'"
 
     def page(
         self,
@@ -48,25 +51,71 @@ class Pages:
         headers: Mapping[str, str],
         status: int = 200,
         pictures: bool = False,
+        scripts: bool = False,
+        frames: bool = False,
+        is_framed: bool = False,
     ) -> HTMLResponse:
-        """The page of template ``web/<name>.html``; ``pictures`` lets it show images of other hosts."""
+        """The page of template ``web/<name>.html``.
+
+        ``pictures`` lets it show images of other hosts, ``scripts`` run this site's own (`web.scripts`), ``frames``
+        show pages of this site in it. ``is_framed``: other sites may show it in theirs.
+        """
         # The style sheet holds no value of a request, and its hash above is over exactly these characters.
         style = Markup(self._style)  # noqa: S704 - our own file and checked theme values
         html = self._env.get_template(f"web/{name}.html").render({"lang": "en", "style": style, **values})
-        policy = f"{self._policy}; img-src https: http:" if pictures else self._policy
+        allowed = {
+            "; img-src https: http:": pictures,
+            "; script-src 'self'; connect-src 'self'": scripts,
+            "; frame-src 'self'": frames,
+        }
+        policy = f"{_OPEN}; form-action 'self'; style-src {self._style_hash}"
+        policy += "".join(rule for rule, holds in allowed.items() if holds)
+        policy += "; frame-ancestors *" if is_framed else "; frame-ancestors 'none'"
         return respond(html, policy=policy, headers=headers, status=status)
 
+    @property
+    def theme(self) -> Mapping[str, Mapping[str, str]]:
+        """The operator's colours and fonts."""
+        return theme(self._env)
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages that mails can be written in, English first."""
+        return ["en", *(tag for tag in words_of(self._env).languages() if tag != "en")]
+
+    @property
+    def env(self) -> Environment:
+        """The templates, for what is no page by itself."""
+        return self._env
+
+    def source(self, name: str) -> str:
+        """A file of the templates as it is."""
+        assert self._env.loader is not None  # noqa: S101 - narrows the type: `templates` sets one
+        return self._env.loader.get_source(self._env, name)[0]
+
+    def parts(self, name: str) -> Parts:
+        """The three templates in ``web/<name>/`` that stand around a page made elsewhere."""
+        head, top, bottom = (self._env.get_template(f"web/{name}/{part}.html") for part in ("head", "top", "bottom"))
+        return Parts(head, top, bottom)
+
     def message(
-        self, name: str, *, status: int, headers: Mapping[str, str] = SECRET, more: Mapping[str, str] | None = None
+        self,
+        name: str,
+        *,
+        status: int,
+        headers: Mapping[str, str] = SECRET,
+        more: Mapping[str, str] | None = None,
+        is_framed: bool = False,
     ) -> HTMLResponse:
         """A page that says one thing: strings ``<name>-title`` and ``<name>-text``; ``more`` are further headers."""
         values = {"title": ENGLISH[f"{name}-title"], "text": ENGLISH[f"{name}-text"]}
-        return self.page("message", values, headers={**headers, **(more or {})}, status=status)
+        return self.page("message", values, headers={**headers, **(more or {})}, status=status, is_framed=is_framed)
 
 
 def respond(html: str, *, policy: str, headers: Mapping[str, str], status: int = 200) -> HTMLResponse:
     """A response with the headers every page has, its own policy, and ``headers``."""
-    return HTMLResponse(html, status, headers={**_ALWAYS, "Content-Security-Policy": policy, **headers})
+    frame = {} if "frame-ancestors *" in policy else _NO_FRAME
+    return HTMLResponse(html, status, headers={**_ALWAYS, **frame, "Content-Security-Policy": policy, **headers})
 
 
 def _say(string_id: str, /, **values: object) -> Markup:

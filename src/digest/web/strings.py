@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from digest.web.reader_strings import READERS
+
 ENGLISH: Mapping[str, str] = {
+    **READERS,
+    "alerts-of": "breaking news of {publication}",
     "leave-title": "Leave {publication}?",
     "leave-address": "It goes to {email}.",
     "leave-button": "Unsubscribe",
@@ -38,6 +42,21 @@ ENGLISH: Mapping[str, str] = {
     "unavailable-text": "Our database does not answer just now. Nothing was lost; try again in a minute.",
     "failed-title": "Something went wrong on our side",
     "failed-text": "We have noted it. Try again in a few minutes.",
+    "archive-title": "Every issue of {publication}",
+    "archive-results": "“{query}” in {publication}",
+    "archive-search": "Search the archive",
+    "archive-find": "Search",
+    "archive-found": "{count} issues found",
+    "archive-found-one": "One issue found",
+    "archive-found-none": "No issue has all of these words. Try fewer, or other ones.",
+    "archive-empty": "Nothing has gone out yet. The first issue will be here on the day it is sent.",
+    "archive-older": "Older issues",
+    "archive-all": "All issues",
+    "archive-feeds": "Follow in a reader:",
+    "issue-number": "No. {number}",
+    "issue-earlier": "Earlier: {subject}",
+    "issue-later": "Later: {subject}",
+    "issue-around": "Other issues",
     "by-author": "By {author}",
     "appeared-in": "Appeared in {publication}",
 }
