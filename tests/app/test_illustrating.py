@@ -76,8 +76,8 @@ async def test_an_issue_shows_our_own_copies_with_their_size(store: Store, tmp_p
     with store.read() as tx:
         mail = next(one for one in renditions.of_issue(tx, issue.id) if one.key.format == "html")
         copies = images.of_articles(tx, [item.article_id for item in issues.items(tx, issue.id)])
-    lead = re.search(r'<img class="hero"[^>]*>', mail.html)
-    thumb = re.search(r'<img class="thumb"[^>]*>', mail.html)
+    lead = re.search(r'<img class="hero [^>]*>', mail.html)
+    thumb = re.search(r'<img class="thumb [^>]*>', mail.html)
     assert lead is not None
     assert thumb is not None
     assert 'width="600" height="338"' in lead.group()

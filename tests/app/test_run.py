@@ -17,7 +17,7 @@ from digest.app.run import advance
 from digest.model.delivery import DeliveryState, Outcome
 from digest.model.errors import NothingToDo, RelayRefused, RelayUnreachable
 from digest.model.issue import IssueState
-from digest.store import articles, events, issues, standing, subscribers, subscriptions
+from digest.store import articles, events, issues, publications, renditions, standing, subscribers, subscriptions
 from digest.store.engine import Store
 from support.paper import MORNING, a_line, a_paper, run_paper, write_article
 from support.sink import start_sink
@@ -93,6 +93,23 @@ def a_paper_on(paper, port: int):  # noqa: ANN001 - the same container with anot
     from support.sending import make_container  # noqa: PLC0415
 
     return make_container(paper.store, relays={"default": {"host": "127.0.0.1", "port": port}})
+
+
+def test_an_issue_and_its_web_page_have_the_publications_theme_and_language(store: Store, tmp_path: Path):
+    paper = a_paper(store, tmp_path)
+    with store.write() as tx:
+        found = a_line(paper).publication
+        publications.change(tx, found.id, {"theme": "brief", "locale": "de"})
+    line = a_line(paper)
+    issue = steps.open_due(line, line.publication.cadences[0], by_clock=False)
+    issue = steps.compose(line, steps.curate(line, asyncio.run(steps.collect(line, issue))))
+
+    with store.read() as tx:
+        made = renditions.of_issue(tx, issue.id)
+    assert {one.key.format for one in made} == {"html", renditions.WEB}
+    for one in made:
+        assert "#0b6b58" in one.html
+        assert "Thema des Tages" in one.html
 
 
 def test_a_crash_after_any_step_is_resumed_at_the_step_the_state_names(store: Store, tmp_path: Path):

@@ -104,6 +104,11 @@ def test_a_bad_csv_row_is_reported_with_its_line_and_the_good_ones_are_taken(
     assert report["refused"][0]["line"] == 3
 
 
+def unlogged(dump: str) -> list[str]:
+    """A dump but for the audit log, where it stays on record that something was tried and taken back."""
+    return [line for line in dump.splitlines() if not line.startswith('INSERT INTO "audit_log"')]
+
+
 def test_an_unreachable_feed_is_not_added(project: Path, capsys: pytest.CaptureFixture[str]):
     before = snapshot(project)
     with socket.socket() as nobody:
@@ -118,7 +123,7 @@ def test_an_unreachable_feed_is_not_added(project: Path, capsys: pytest.CaptureF
             del os.environ["DIGEST_COLLECT__ALLOW_PRIVATE_NETWORKS"]
 
     assert f"127.0.0.1 does not accept connections on port {port}" in line
-    assert snapshot(project) == before, "not even the topic stays"
+    assert unlogged(snapshot(project)) == unlogged(before), "not even the topic stays"
 
 
 def test_a_feed_that_is_a_web_page_is_refused_with_the_reason(project: Path, capsys: pytest.CaptureFixture[str]):

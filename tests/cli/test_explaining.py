@@ -152,6 +152,38 @@ def test_a_publications_limits_are_set_shown_and_taken_away(project: Path, capsy
     assert (found.max_per_source, found.max_per_section, found.story_days) == (None, None, 2)
 
 
+def test_a_publication_has_a_theme_that_exists(project: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(["publication", "set", "morning", "--theme", "brief"]) == 0
+    assert "theme     brief" in capsys.readouterr().out
+    assert run(["publication", "set", "morning", "--theme", "breif"]) == 2
+    refused = capsys.readouterr().err
+    own = project / "templates" / "email" / "themes" / "noon"
+    own.mkdir(parents=True)
+    assert run(["publication", "set", "morning", "--theme", "noon"]) == 0
+
+    assert "there is no theme 'breif'" in refused
+    assert "Themes are brief, journal, meridian, plain." in refused
+
+
+def test_the_doctor_names_a_theme_that_is_gone_and_a_colour_nobody_could_read(
+    project: Path, capsys: pytest.CaptureFixture[str]
+):
+    own = project / "templates" / "email" / "themes" / "noon"
+    own.mkdir(parents=True)
+    (own / "theme.toml").write_text('[light]\naccent = "#ffee00"\n')
+    assert run(["publication", "set", "morning", "--theme", "noon"]) == 0
+    capsys.readouterr()
+    run(["doctor"])
+    pale = capsys.readouterr().out
+    (own / "theme.toml").unlink()
+    own.rmdir()
+    run(["doctor"])
+    gone = capsys.readouterr().out
+
+    assert "light.accent = #ffee00 has a contrast of 1.2" in " ".join(pale.split())
+    assert "there is no theme 'noon'" in gone
+
+
 def test_an_issue_that_ran_is_explained_as_it_was_decided(project: Path, capsys: pytest.CaptureFixture[str]):
     """And the next one does not carry its stories again; a second paper that comes late is told why."""
     assert run(["run", "morning", "--json"]) in {0, 1}, "no relay is listening, but the issue is curated"

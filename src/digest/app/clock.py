@@ -16,9 +16,11 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from digest.app import line as steps
+from digest.app.answering import look_after_readers
 from digest.app.collecting import collect
 from digest.app.container import Container
 from digest.app.line import Line, Watch
+from digest.app.reader_mails import ReaderMails
 from digest.app.run import RunResult, advance
 from digest.app.session import HANDS, Session, delivering
 from digest.app.work import settle_ended
@@ -70,6 +72,8 @@ async def tick(
     """One turn to its end: take everything that is due as far as it goes, side by side, then fetch due sources."""
     stop = stop or asyncio.Event()
     engine = LocalEngine()
+    post = ReaderMails(container, engine)
+    await asyncio.to_thread(look_after_readers, container, post, now=clock())
     waiting = await asyncio.to_thread(due_work, container, clock, watch or Watch(), engine=engine)
     async with delivering(container, engine, stop=stop, concurrency=HANDS) as session:
         done = await asyncio.gather(*(work_on(line, issue, stop=stop, session=session) for line, issue in waiting))

@@ -181,4 +181,6 @@ def _reason(tx: Tx, issue: Issue, tally: Tally) -> str:
     if put_off := rulings.put_off(tx, issue.id):
         who = f"relay {put_off.relay}" if put_off.relay else "the relay"
         return f"{put_off.count} put off by {who}: {put_off.reply or 'the connection was lost'}"
+    if later := standing.later(tx, issue.id):
+        return f"{later} wait for the hour their readers chose"
     return f"{tally.counts[DeliveryState.UNKNOWN]} in doubt"

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from digest.app import demo_mails, editions, publishing
+from digest.app import demo_mails, editions, publishing, rhythms
 from digest.app.clock import system_clock
 from digest.app.container import Container
 from digest.app.demo_facts import CAST, LEAVER, Departure, Merge, Performance, SecondRun
@@ -102,7 +102,7 @@ class Play:
             timezone="UTC",
             locale="en-GB",
             # Due at this very minute, whatever the time of day: the demo's morning is when you start it.
-            cadence=publishing.new_cadence(CadenceRule.DAILY, send_at=f"{now:%H:%M}"),
+            cadence=rhythms.new_cadence(CadenceRule.DAILY, send_at=f"{now:%H:%M}"),
         )
         with self._store.write() as tx:
             return publications.add(tx, new, now=now)
@@ -135,7 +135,7 @@ class Play:
                 locale=reader.locale,
                 consent_source="the demo's cast list",
             )
-            subscribe.add(self._store, SLUG, request=request, how="operator", now=now)
+            subscribe.add(self._store, SLUG, request=request, keyring=self._container.keyring, how="operator", now=now)
 
     async def _run(self, publication: Publication) -> RunResult:
         watch = Watch(step=lambda step: self._stage.doing(_DOING.get(step, step)), source=self._reports.append)

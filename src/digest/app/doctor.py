@@ -19,6 +19,7 @@ from digest.app.signing import load_key
 from digest.app.sourcing import ailing
 from digest.collect.troubles import without_password
 from digest.compose.environment import templates
+from digest.compose.themes import theme_notes
 from digest.config.secrets import load_keyring
 from digest.config.settings import DkimSettings, Settings, find_config
 from digest.deliver.letter import sender_domain
@@ -60,9 +61,11 @@ def examine(config: Path | None) -> list[Check]:
         checks.append(database)
         checks.append(_guarded("templates", lambda: _templates(settings)))
         checks.append(_base_url(settings))
+        checks += _proxies(settings)
         if database.health is Health.OK:
             checks.append(_guarded("clock", lambda: _clock(store)))
             checks += _publications(store)
+            checks += _looks(store, settings)
             senders = _senders(store)
         else:
             senders = []
@@ -128,6 +131,17 @@ def _base_url(settings: Settings) -> Check:
     return Check("site.base_url", Health.OK, settings.site.base_url)
 
 
+def _proxies(settings: Settings) -> Iterator[Check]:
+    """Somebody else does https for us; unless we know who, every reader seems to come from there."""
+    if settings.site.base_url.startswith("https://") and not settings.site.proxies:
+        yield Check(
+            "site.proxies",
+            Health.WARN,
+            "the server in front of `digest serve` is not named, so all readers share one limit for sign-ups",
+            'set site.proxies, such as ["127.0.0.1"]',
+        )
+
+
 def _clock(store: Store) -> Check:
     with store.read() as tx:
         skew_s = abs((tx.now() - datetime.now(UTC)).total_seconds())
@@ -151,6 +165,21 @@ def _publications(store: Store) -> Iterator[Check]:
                 yield Check(name, Health.WARN, "has no sources", f"digest source add {publication.slug} URL")
             else:
                 yield _sources(name, publication.slug, linked, now)
+
+
+def _looks(store: Store, settings: Settings) -> Iterator[Check]:
+    """Themes that are used and gone, and colours of theirs that nobody could read; no check where all is well."""
+    with store.read() as tx:
+        used = sorted({publication.theme for publication in publications.list_all(tx)})
+    for theme in used:
+        name = f"theme {theme}"
+        try:
+            notes = theme_notes(templates((settings.path(settings.site.templates),), theme=theme))
+        except DigestError as error:
+            yield Check(name, Health.FAIL, error.message, error.hint)
+            continue
+        for note in notes:
+            yield Check(name, Health.WARN, note.says, "choose another colour in email/theme.toml")
 
 
 def _sources(name: str, slug: str, linked: list[SourceLink], now: datetime) -> Check:

@@ -17,9 +17,10 @@ from digest.app.progress import Progress
 from digest.app.relays import warming_up
 from digest.app.signing import signer_for
 from digest.app.stories import join, places
+from digest.app.waves import after_quiet_hours, wave_times
 from digest.collect.refresh import SourceReport, refresh
 from digest.compose.build import addressed, preheader_for, subject_for
-from digest.compose.environment import templates
+from digest.compose.environment import templates, words_of
 from digest.compose.images import Pictures
 from digest.compose.renditions import renditions, web_view
 from digest.curate.pick import Curation, pick
@@ -30,13 +31,14 @@ from digest.model.calendar import due_period, next_period
 from digest.model.delivery import ChunkRef, Outcome
 from digest.model.errors import NothingToDo
 from digest.model.issue import TRANSITIONS, Issue, IssueItem, IssueState, Rendition, RenditionKey, SkipReason, Verdict
-from digest.model.publication import Cadence, CadenceRule, CatchUp, Publication
+from digest.model.publication import Cadence, CadenceRule, CatchUp, Publication, is_alert
 from digest.model.story import Place
 from digest.store import articles as article_store
 from digest.store import deliveries, editing, images, issues, publications, sources, standing, suppressions
 from digest.store import renditions as rendition_store
 from digest.store import stories as story_store
 from digest.store.engine import Store, Tx
+from digest.store.fanout import ReaderClock
 
 #: A worker's unit: big enough to amortise work, small enough that one chunk does not take long (architecture 2.4).
 _CHUNK_SIZE = 1000
@@ -45,6 +47,8 @@ _PUNCTUAL = timedelta(minutes=5)
 #: An article that was committed late by another process may have been first seen before the window that should
 #: have had it; what has no verdict yet is looked at again within this time.
 _OVERLAP = timedelta(days=1)
+#: A week, or a month, and the day by which a day off may put the issue off.
+_LONG = {CadenceRule.WEEKLY: timedelta(days=8), CadenceRule.MONTHLY: timedelta(days=32)}
 _NOT_BEGUN = frozenset(state for state, ways in TRANSITIONS.items() if IssueState.SKIPPED in ways)
 
 
@@ -127,6 +131,8 @@ def skip_late(line: Line, issue: Issue) -> bool:
 
 def latest_start(publication: Publication, issue: Issue) -> datetime:
     """The last instant at which a clock may begin to send the issue."""
+    if is_alert(issue.cadence):
+        return issue.expires_at or issue.due_at + _PUNCTUAL
     reach = {cadence.name: cadence.max_lateness for cadence in publication.cadences}
     # A rhythm that was changed meanwhile has no limit of its own any more: it must do with what counts as on time.
     return issue.due_at + max(reach.get(issue.cadence, _PUNCTUAL), _PUNCTUAL)
@@ -216,8 +222,8 @@ def consider(
 
 def _reach(rule: CadenceRule | None, issue: Issue, *, is_first: bool) -> timedelta:
     """How old an article may be. The first issue has what its period brought: the rest of a feed was news before."""
-    if rule is CadenceRule.WEEKLY:
-        return timedelta(days=8)
+    if rule in _LONG:
+        return _LONG[rule]
     if not is_first:
         return timedelta(days=3)
     is_after_weekend = rule is CadenceRule.WEEKDAYS and issue.period_start.weekday() == 0
@@ -250,7 +256,7 @@ def compose(line: Line, issue: Issue) -> Issue:
         else:
             compose_again(tx, line, issue, list(keys), now=now)
             _move(tx, issue, IssueState.COMPOSED, now=now)
-            if line.publication.hold_s:
+            if line.publication.hold_s and not is_alert(issue.cadence):
                 issues.hold_until(tx, issue.id, instant=now + timedelta(seconds=line.publication.hold_s))
     return line.read_again(issue)
 
@@ -273,18 +279,21 @@ def compose_again(tx: Tx, line: Line, issue: Issue, keys: Sequence[RenditionKey]
     base_url = line.container.settings.site.base_url
     found = article_store.by_ids(tx, [item.article_id for item in items])
     articles = addressed(found, base_url=base_url, slug=issue.publication_slug)
-    subject = subject_for(line.publication, items, articles)
-    issues.title(tx, issue.id, subject=subject, preheader=preheader_for(items, articles))
+    env = templates(line.container.template_path, theme=line.publication.theme, locale=line.publication.locale)
+    t = words_of(env).translator(line.publication.locale)
+    subject, preheader = subject_for(line.publication, items, articles, t=t), preheader_for(items, articles, t=t)
+    # An alert has no number: it is in no archive, and must not leave a gap in the digests.
+    (issues.name if is_alert(issue.cadence) else issues.title)(tx, issue.id, subject=subject, preheader=preheader)
     issue = issues.get(tx, issue.id)
-    env = templates(line.container.template_path)
     own = images.of_articles(tx, articles)
     pictures = Pictures(line.container.settings.image_mode, own, base_url)
     composed = renditions(
         line.publication, issue, items, articles, keys=keys, env=env, base_url=base_url, pictures=pictures
     )
-    page = web_view(line.publication, issue, items, articles, env=env, base_url=base_url, pictures=pictures)
     ready = [(item.key, item.subject, item.html, item.text) for item in composed.renditions]
-    ready.append((rendition_store.web_key(line.publication.locale), page.subject, page.html, page.text))
+    if not is_alert(issue.cadence):
+        page = web_view(line.publication, issue, items, articles, env=env, base_url=base_url, pictures=pictures)
+        ready.append((rendition_store.web_key(line.publication.locale), page.subject, page.html, page.text))
     rendition_store.put(tx, issue.id, ready, now=now)
 
 
@@ -305,6 +314,7 @@ def fan_out(line: Line, issue: Issue) -> Issue:
         renditions_by_key = {key: made.get(key) for key in wanted}
         now = tx.now()
         suppressions.adopt(tx, line.container.keyring.address_hash)
+        waves = _waves(tx, line, issue, now=now)
         deliveries.fan_out(
             tx,
             issue,
@@ -312,15 +322,29 @@ def fan_out(line: Line, issue: Issue) -> Issue:
             chunk_size=_CHUNK_SIZE,
             now=now,
             active_first=warming_up(line.container.settings, now.date()),
+            waves=waves,
         )
         now = tx.now()
         _move(tx, issue, IssueState.SENDING, now=now)
-        expire_after = timedelta(seconds=line.container.settings.delivery.expire_after_s)
-        issues.expire_at(tx, issue.id, instant=now + expire_after)
+        issues.expire_at(tx, issue.id, instant=_expires_at(line, issue, waves.values(), now=now))
         issues.expire_earlier(tx, issue, now=now)
         ready = deliveries.ready_chunks(tx, issue.id, now=now)
         line.engine.submit(tx, [ChunkRef(issue.id, chunk, priority=issue.priority) for chunk in ready])
     return line.read_again(issue)
+
+
+def _waves(tx: Tx, line: Line, issue: Issue, *, now: datetime) -> dict[ReaderClock, datetime]:
+    if not is_alert(issue.cadence):
+        return wave_times(line.publication, issue, deliveries.clocks(tx, issue.publication_id, issue.cadence))
+    zones = deliveries.zones(tx, issue.publication_id, issue.cadence)
+    return after_quiet_hours(zones, line.container.settings.alerts.quiet, now=now)
+
+
+def _expires_at(line: Line, issue: Issue, waves: Iterable[datetime], *, now: datetime) -> datetime:
+    """A digest has its full time after its last wave; an alert is stale at its time, whoever sleeps."""
+    if is_alert(issue.cadence):
+        return now + timedelta(seconds=line.container.settings.alerts.stale_after_s)
+    return max(now, *waves, now) + timedelta(seconds=line.container.settings.delivery.expire_after_s)
 
 
 def close(line: Line, issue: Issue) -> Issue:

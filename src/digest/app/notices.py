@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from secrets import token_hex
 
@@ -24,7 +25,7 @@ from digest.store import issues, notices, publications, renditions
 from digest.store.engine import Tx
 
 #: A test mail that comes much later than it was asked for is a riddle.
-_TEST_EXPIRES_AFTER = timedelta(minutes=15)
+TEST_EXPIRES_AFTER = timedelta(minutes=15)
 #: How long another process that took the notice is waited for.
 _PATIENCE_S = 30.0
 _GLANCE_S = 0.2
@@ -51,8 +52,17 @@ async def send_test(
     composed, and what keeps the relay from taking anything.
     """
     to = parse_address(address)
+    return await send_now(container, lambda tx: _of_issue(tx, container, issue_id, to, as_text=as_text), stop=stop)
+
+
+async def send_now(container: Container, make: Callable[[Tx], NewNotice], *, stop: asyncio.Event) -> NoticeStatus:
+    """Put the notice that ``make`` gives in line and see it through; gives how it ended.
+
+    One that waits is tried again by whoever delivers. Raises what ``make`` does, and what keeps the relay from taking
+    anything.
+    """
     engine = LocalEngine()
-    notice_id = await asyncio.to_thread(_post_test, container, engine, issue_id, to, as_text=as_text)
+    notice_id = await asyncio.to_thread(_post_fresh, container, engine, make)
     async with delivering(container, engine, stop=stop) as session:
         await session.see_notices()
     end = time.monotonic() + _PATIENCE_S
@@ -72,35 +82,38 @@ def _status(container: Container, notice_id: int) -> NoticeStatus:
     return found
 
 
-def _post_test(container: Container, engine: Engine, issue_id: int, to: Address, *, as_text: bool) -> int:
+def _post_fresh(container: Container, engine: Engine, make: Callable[[Tx], NewNotice]) -> int:
     with container.store.write() as tx:
-        issue = issues.get(tx, issue_id)
-        publication = publications.by_id(tx, issue.publication_id)
-        wanted = Format.TEXT if as_text else Format.HTML
-        made = [one for one in renditions.of_issue(tx, issue_id) if one.key.format != renditions.WEB]
-        if not made:
-            raise BadInput(
-                f"issue {issue_id} is {issue.state}: it was never composed", hint="only composed issues can be sent"
-            )
-        # The one most readers get: the wanted format, all topics, the publication's language.
-        made.sort(key=lambda one: (one.key.format != wanted, one.key.topics, one.key.locale != publication.locale))
-        message = _message(container, publication, issue, made[0], to, now=tx.now())
-        new = NewNotice(
-            kind=NoticeKind.TEST,
-            dedupe_key=f"test:{issue_id}:{token_hex(8)}",
-            publication_id=publication.id,
-            email=to.email,
-            email_norm=to.norm,
-            language=message.language,
-            subject=message.subject,
-            text=message.text,
-            html=None if as_text else message.html,
-            expire_after=_TEST_EXPIRES_AFTER,
-        )
-        notice_id = post(tx, engine, new, now=tx.now())
+        notice_id = post(tx, engine, make(tx), now=tx.now())
     if notice_id is None:
         raise AssertionError("a fresh random key was there already")
     return notice_id
+
+
+def _of_issue(tx: Tx, container: Container, issue_id: int, to: Address, *, as_text: bool) -> NewNotice:
+    issue = issues.get(tx, issue_id)
+    publication = publications.by_id(tx, issue.publication_id)
+    wanted = Format.TEXT if as_text else Format.HTML
+    made = [one for one in renditions.of_issue(tx, issue_id) if one.key.format != renditions.WEB]
+    if not made:
+        raise BadInput(
+            f"issue {issue_id} is {issue.state}: it was never composed", hint="only composed issues can be sent"
+        )
+    # The one most readers get: the wanted format, all topics, the publication's language.
+    made.sort(key=lambda one: (one.key.format != wanted, one.key.topics, one.key.locale != publication.locale))
+    message = _message(container, publication, issue, made[0], to, now=tx.now())
+    return NewNotice(
+        kind=NoticeKind.TEST,
+        dedupe_key=f"test:{issue_id}:{token_hex(8)}",
+        publication_id=publication.id,
+        email=to.email,
+        email_norm=to.norm,
+        language=message.language,
+        subject=message.subject,
+        text=message.text,
+        html=None if as_text else message.html,
+        expire_after=TEST_EXPIRES_AFTER,
+    )
 
 
 def _message(

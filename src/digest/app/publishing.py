@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from datetime import time, timedelta
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale, UnknownLocaleError
 
+from digest.app.rhythms import days_off
+from digest.compose.folders import layers
 from digest.mime.address import parse_address, parse_mailbox
 from digest.model.errors import BadInput
-from digest.model.publication import Cadence, CadenceRule, CatchUp, NewPublication
+from digest.model.publication import Cadence, NewPublication
 
-_RESERVED = {"u", "p", "c", "static", "healthz", "metrics", "preview", "api", "admin", "images"}
+RESERVED = {"a", "b", "c", "p", "u", "static", "healthz", "metrics", "preview", "api", "admin", "images"}
 
 
 def new_publication(
     slug: str, *, name: str, sender: str, timezone: str, cadence: Cadence, **more: Any
 ) -> NewPublication:
     """A checked publication. Raises BadInput with the reason and what would be right."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", slug) or slug in _RESERVED:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", slug) or slug in RESERVED:
         raise BadInput(
             f"{slug!r} cannot be a publication's slug",
             hint="use lower-case letters, digits and dashes, such as morning-brief"
-            + (f"; {slug!r} is reserved for a web address" if slug in _RESERVED else ""),
+            + (f"; {slug!r} is reserved for a web address" if slug in RESERVED else ""),
         )
     values = changes(name=name, sender=sender, timezone=timezone, **more)
+    values["days_off"] = tuple(values.get("days_off", "").split())
     made = NewPublication(slug=slug, cadence=cadence, **values)
     check_item_limits(made.min_items, made.max_items)
     return made
@@ -40,21 +43,16 @@ def changes(*, sender: str | None = None, **values: Any) -> dict[str, Any]:
         checked["sender_name"], checked["sender_email"] = parse_mailbox(sender)
         if not checked["sender_name"]:
             raise BadInput(f"the sender {sender!r} has no name", hint="write --from 'The Morning <news@example.com>'")
-    if "name" in checked:
-        checked["name"] = _line(checked["name"], what="name")
-    if "postal_address" in checked:
-        checked["postal_address"] = _line(checked["postal_address"], what="postal address")
-    if "timezone" in checked:
-        zone(checked["timezone"])
-    if "locale" in checked:
-        _language(checked["locale"])
-    if checked.get("reply_to"):
-        checked["reply_to"] = parse_address(checked["reply_to"]).email
-    for limit in ("max_per_source", "max_per_section"):
-        if limit in checked:
-            checked[limit] = checked[limit] or None  # 0 takes the limit away
+    for key in checked.keys() & _CHECKS.keys():
+        checked[key] = _CHECKS[key](checked[key])
     check_item_limits(checked.get("min_items", 1), checked.get("max_items", 100))
     return checked
+
+
+def check_theme(name: str | None, template_path: Sequence[Path]) -> None:
+    """Refuse a theme that there is not; raises NotFound with the ones there are. None is as it was."""
+    if name is not None:
+        layers(template_path, name)
 
 
 def check_item_limits(min_items: int, max_items: int) -> None:
@@ -64,28 +62,6 @@ def check_item_limits(min_items: int, max_items: int) -> None:
             f"the fewest items ({min_items}) are more than the most ({max_items})",
             hint="set --min-items to at most --max-items",
         )
-
-
-def new_cadence(
-    rule: CadenceRule, *, send_at: str, catch_up: CatchUp = CatchUp.LATEST, max_lateness: timedelta = timedelta(hours=6)
-) -> Cadence:
-    """A checked cadence, named after its rule."""
-    return Cadence(
-        name=rule.value, rule=rule, send_at=_clock_time(send_at), catch_up=catch_up, max_lateness=_late(max_lateness)
-    )
-
-
-def changed_cadence(
-    cadence: Cadence, *, send_at: str | None, catch_up: CatchUp | None, max_lateness_h: float | None
-) -> Cadence:
-    """The cadence with what is not None changed."""
-    if send_at is not None:
-        cadence = replace(cadence, send_at=_clock_time(send_at))
-    if catch_up is not None:
-        cadence = replace(cadence, catch_up=catch_up)
-    if max_lateness_h is not None:
-        cadence = replace(cadence, max_lateness=_late(timedelta(hours=max_lateness_h)))
-    return cadence
 
 
 def zone(name: str) -> ZoneInfo:
@@ -98,19 +74,6 @@ def zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def _clock_time(text: str) -> time:
-    if not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", text):
-        raise BadInput(f"{text!r} is not a time of day", hint="write HH:MM, such as 07:00")
-    hour, _, minute = text.partition(":")
-    return time(int(hour), int(minute))
-
-
-def _late(value: timedelta) -> timedelta:
-    if not timedelta() <= value <= timedelta(days=7):
-        raise BadInput("--max-lateness must be between 0 and 168 hours", hint="6 is the default")
-    return value
-
-
 def _line(text: str, *, what: str) -> str:
     line = " ".join(text.split())
     if not line:
@@ -118,8 +81,21 @@ def _line(text: str, *, what: str) -> str:
     return line
 
 
-def _language(tag: str) -> None:
+def _language(tag: str) -> str:
     try:
         Locale.parse(tag.replace("_", "-"), sep="-")
     except (UnknownLocaleError, ValueError) as error:
         raise BadInput(f"{tag!r} is not a language tag we know", hint="use one such as en, de or pt-BR") from error
+    return tag
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "name": lambda text: _line(text, what="name"),
+    "postal_address": lambda text: _line(text, what="postal address"),
+    "timezone": lambda name: zone(name).key,
+    "locale": _language,
+    "reply_to": lambda address: parse_address(address).email if address else address,
+    "max_per_source": lambda limit: limit or None,  # 0 takes the limit away
+    "max_per_section": lambda limit: limit or None,
+    "days_off": days_off,
+}

@@ -11,9 +11,11 @@ from typing import Any
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from digest.app.answering import look_after_readers
 from digest.app.clock import Clock, due_work, poll, system_clock, work_on
 from digest.app.container import Container
 from digest.app.line import Line, Watch
+from digest.app.reader_mails import ReaderMails
 from digest.app.run import RunResult
 from digest.app.session import HANDS, keep_delivering
 from digest.app.watching import watch_local
@@ -37,6 +39,7 @@ class Clockwork:
         self._container = container
         self._clock = clock
         self._engine = engine
+        self._post = ReaderMails(container, engine)
         self._stop = asyncio.Event()
         self._running: dict[object, asyncio.Task[None]] = {}
 
@@ -52,6 +55,7 @@ class Clockwork:
         for line, issue in waiting:
             self._start(issue.id, self._work(line, issue))
         self._start("poll", self._poll())
+        self._start("readers", self._look_after_readers())
 
     async def finish(self) -> None:
         """Start nothing more; let what is on the wire be answered and recorded."""
@@ -90,6 +94,9 @@ class Clockwork:
         fetched = await poll(self._container, self._clock)
         if fetched:
             log.info("sources.polled", count=fetched)
+
+    async def _look_after_readers(self) -> None:
+        await asyncio.to_thread(look_after_readers, self._container, self._post, now=self._clock())
 
 
 @asynccontextmanager

@@ -7,17 +7,28 @@ from typing import Annotated, Any
 
 import typer
 
-from digest.app import publishing
+from digest.app import publishing, rhythms
+from digest.app.rhythms import WEEKDAYS
 from digest.cli import output
 from digest.cli.output import AsJson, Yes
 from digest.cli.state import opened
 from digest.model.errors import BadInput
-from digest.model.publication import CadenceRule, CatchUp, Publication
+from digest.model.publication import Archive, Cadence, CadenceRule, CatchUp, Publication
 from digest.store import publications
 
 app = typer.Typer(no_args_is_help=True, help="Add and change publications.")
+cadence_app = typer.Typer(no_args_is_help=True, help="The rhythms that readers can choose.")
+app.add_typer(cadence_app, name="cadence")
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="Short name, as in web addresses.")]
+On = Annotated[
+    str | None,
+    typer.Option("--on", metavar="DAY", help="Day of a weekly (friday) or monthly (1 to 31) issue; else the first."),
+]
+DaysOff = Annotated[
+    str | None,
+    typer.Option(metavar="DAYS", help="Days without an issue: 12-25 every year, 2026-05-01 once, with commas between."),
+]
 From = Annotated[str | None, typer.Option("--from", help="Sender, 'Name <address>'.")]
 
 
@@ -32,6 +43,8 @@ def add(
     timezone: Annotated[str, typer.Option(help="IANA time zone, such as Europe/Dublin.")] = "UTC",
     send_at: Annotated[str, typer.Option(help="Local send time, HH:MM.")] = "07:00",
     cadence: Annotated[CadenceRule, typer.Option(help="Rhythm.")] = CadenceRule.DAILY,
+    on: On = None,
+    days_off: DaysOff = None,
     max_lateness: Annotated[
         float, typer.Option(help="Hours after the send time at which an issue is still sent.")
     ] = 6.0,
@@ -53,6 +66,11 @@ def add(
     story_days: Annotated[
         int, typer.Option(min=1, max=60, help="A carried story is not carried again for so many days without news.")
     ] = 7,
+    archive: Annotated[Archive, typer.Option(help="Who may read issues on the web.")] = Archive.PUBLIC,
+    is_indexed: Annotated[bool, typer.Option("--index/--noindex", help="Let search engines list its pages.")] = True,
+    theme: Annotated[
+        str, typer.Option(help="Look of the mails: meridian, plain, brief, journal, or your own.")
+    ] = "meridian",
     as_json: AsJson = False,
 ) -> None:
     """Add a publication."""
@@ -62,8 +80,8 @@ def add(
         sender=sender,
         postal_address=postal_address,
         timezone=timezone,
-        cadence=publishing.new_cadence(
-            cadence, send_at=send_at, catch_up=catch_up, max_lateness=timedelta(hours=max_lateness)
+        cadence=rhythms.new_cadence(
+            cadence, send_at=send_at, catch_up=catch_up, max_lateness=timedelta(hours=max_lateness), on=on
         ),
         reply_to=reply_to,
         locale=locale,
@@ -74,8 +92,13 @@ def add(
         max_per_source=max_per_source,
         max_per_section=max_per_section,
         story_days=story_days,
+        archive=archive,
+        is_indexed=is_indexed,
+        days_off=days_off,
+        theme=theme,
     )
     with opened(context) as container, container.store.write() as tx:
+        publishing.check_theme(theme, container.template_path)
         made = publications.add(tx, new, now=tx.now())
     output.emit(made, as_json=as_json, human=lambda: _describe(made, head=f"Added publication {slug}."))
 
@@ -117,6 +140,8 @@ def set_(
     postal_address: Annotated[str | None, typer.Option(help="Postal address.")] = None,
     timezone: Annotated[str | None, typer.Option(help="IANA time zone.")] = None,
     send_at: Annotated[str | None, typer.Option(help="Local send time, HH:MM.")] = None,
+    on: On = None,
+    days_off: DaysOff = None,
     max_lateness: Annotated[float | None, typer.Option(help="Hours.")] = None,
     catch_up: Annotated[CatchUp | None, typer.Option(help="latest or none.")] = None,
     reply_to: Annotated[str | None, typer.Option(help="Address that answers go to.")] = None,
@@ -136,6 +161,11 @@ def set_(
     story_days: Annotated[
         int | None, typer.Option(min=1, max=60, help="A carried story is not carried again for so many days.")
     ] = None,
+    archive: Annotated[Archive | None, typer.Option(help="Who may read issues on the web.")] = None,
+    is_indexed: Annotated[
+        bool | None, typer.Option("--index/--noindex", help="Let search engines list its pages.")
+    ] = None,
+    theme: Annotated[str | None, typer.Option(help="Look of the mails from the next issue on.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change a publication; what is not named stays."""
@@ -153,19 +183,64 @@ def set_(
         max_per_source=max_per_source,
         max_per_section=max_per_section,
         story_days=story_days,
+        archive=archive,
+        is_indexed=is_indexed,
+        days_off=days_off,
+        theme=theme,
     )
     with opened(context) as container, container.store.write() as tx:
         found = publications.get(tx, slug)
+        publishing.check_theme(theme, container.template_path)
         publications.change(tx, found.id, values)
         for rhythm in found.cadences:
             publications.put_cadence(
                 tx,
                 found.id,
-                publishing.changed_cadence(rhythm, send_at=send_at, catch_up=catch_up, max_lateness_h=max_lateness),
+                rhythms.changed_cadence(rhythm, send_at=send_at, catch_up=catch_up, max_lateness_h=max_lateness, on=on),
             )
         found = publications.get(tx, slug)
         publishing.check_item_limits(found.min_items, found.max_items)
     output.emit(found, as_json=as_json, human=lambda: _describe(found, head=f"Changed publication {slug}."))
+
+
+@cadence_app.command("add")
+def add_cadence(
+    context: typer.Context,
+    slug: Slug,
+    rule: Annotated[CadenceRule, typer.Argument(help="Rhythm that readers can choose.")],
+    *,
+    send_at: Annotated[str, typer.Option(help="Local send time, HH:MM.")] = "07:00",
+    on: On = None,
+    max_lateness: Annotated[float, typer.Option(help="Hours after the send time at which it is still sent.")] = 6.0,
+    catch_up: Annotated[CatchUp, typer.Option(help="After downtime: send the latest, or none.")] = CatchUp.LATEST,
+    as_json: AsJson = False,
+) -> None:
+    """Offer readers another rhythm, or change the one there is; each is an issue of its own."""
+    rhythm = rhythms.new_cadence(
+        rule, send_at=send_at, catch_up=catch_up, max_lateness=timedelta(hours=max_lateness), on=on
+    )
+    with opened(context) as container, container.store.write() as tx:
+        publications.put_cadence(tx, publications.get(tx, slug).id, rhythm)
+        found = publications.get(tx, slug)
+    output.emit(found, as_json=as_json, human=lambda: _describe(found, head=f"Publication {slug} now comes {rule}."))
+
+
+@cadence_app.command("remove")
+def remove_cadence(
+    context: typer.Context,
+    slug: Slug,
+    rule: Annotated[CadenceRule, typer.Argument(help="Rhythm to end.")],
+    *,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """End a rhythm; its readers get the publication's first one that is left."""
+    output.confirm(f"End the {rule} issue of {slug}?", yes=yes)
+    with opened(context) as container, container.store.write() as tx:
+        moved = rhythms.end_cadence(tx, publications.get(tx, slug), rule)
+        found = publications.get(tx, slug)
+    head = f"Ended the {rule} issue; {output.count(moved, 'reader')} get the {found.cadences[0].name} one."
+    output.emit(found, as_json=as_json, human=lambda: _describe(found, head=head))
 
 
 @app.command()
@@ -189,7 +264,14 @@ def _limits(publication: Publication) -> str:
 
 
 def _rhythm(publication: Publication) -> str:
-    return ", ".join(f"{item.rule} {item.send_at:%H:%M}" for item in publication.cadences)
+    return ", ".join(f"{item.rule}{_on(item)} {item.send_at:%H:%M}" for item in publication.cadences)
+
+
+def _on(cadence: Cadence) -> str:
+    if cadence.day is None:
+        return ""
+    is_weekly = cadence.rule is CadenceRule.WEEKLY
+    return f" on {WEEKDAYS[cadence.day - 1] if is_weekly else f'day {cadence.day}'}"
 
 
 def _editors(publication: Publication) -> str:
@@ -209,7 +291,10 @@ def _describe(publication: Publication, *, head: str) -> None:
         "language": publication.locale,
         "items": f"{publication.min_items} to {publication.max_items}, {_limits(publication)}",
         "stories": f"not again for {publication.story_days} days without news",
+        "theme": publication.theme,
         "editors": _editors(publication),
+        "days off": ", ".join(publication.days_off) or "none",
+        "archive": f"{publication.archive}{'' if publication.is_indexed else ', not for search engines'}",
         "address": publication.postal_address,
     }
     for title, value in rows.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +18,7 @@ from digest.app.line import Line, Watch
 from digest.app.run import RunResult
 from digest.app.run import run as run_line
 from digest.cli import loop, output
+from digest.cli.instant import instant_of
 from digest.cli.output import AsJson
 from digest.cli.progress import watching_each, watching_one
 from digest.cli.state import opened
@@ -26,7 +26,6 @@ from digest.collect.refresh import Outcome, SourceReport
 from digest.config.logging import configure
 from digest.engine.local import LocalEngine
 from digest.model.delivery import DeliveryState
-from digest.model.errors import BadInput
 from digest.model.issue import IssueState
 from digest.store import publications
 from digest.web import server
@@ -43,7 +42,7 @@ def run(
     as_json: AsJson = False,
 ) -> int:
     """Make and send the due issue: collect, curate, compose, deliver. Exits 3 when there is nothing to send."""
-    clock = clock_from(_instant(at))
+    clock = clock_from(instant_of(at))
     with opened(context) as container:
         configure(container.settings.logging, unless_told="error")
         with container.store.read() as tx:
@@ -94,16 +93,6 @@ def _dry_run(line: Line, *, as_json: bool) -> int:
 
     output.emit({"skip": built.curation.skip, "items": built.curation.items}, as_json=as_json, human=human)
     return 3 if built.curation.skip else 0
-
-
-def _instant(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadInput(f"--at {text!r} is not an instant", hint="write ISO 8601, such as 2026-11-22T07:00Z") from error
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def _document(result: RunResult) -> dict[str, Any]:

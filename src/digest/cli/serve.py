@@ -1,8 +1,7 @@
-"""`digest serve` and `digest preview`: what runs until it is told to stop, with pages to look at."""
+"""`digest serve`: what runs until it is told to stop, with pages to look at."""
 
 from __future__ import annotations
 
-import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated
@@ -11,12 +10,11 @@ import typer
 from starlette.routing import Route
 
 from digest.app.container import Container
-from digest.app.engines import shared_engine
+from digest.app.engines import engine_of, shared_engine
 from digest.app.serve import ticking
 from digest.cli import loop, output
-from digest.cli.state import config_of, opened
+from digest.cli.state import opened
 from digest.engine.port import Engine
-from digest.model.errors import DigestError
 from digest.web import server
 from digest.web.asgi import create_app
 
@@ -64,7 +62,8 @@ async def _serve(
 ) -> None:
     async with AsyncExitStack() as doors:
         at = await doors.enter_async_context(showing(container, numbers, engine=engine))
-        app = create_app(container, beside=[] if at else [_metrics_route(container, engine)])
+        wakes = engine if with_clock else engine_of(container.store)
+        app = create_app(container, beside=[] if at else [_metrics_route(container, engine)], engine=wakes)
         address = await doors.enter_async_context(server.serving(app, host=pages[0], port=pages[1]))
         stopped = doors.enter_context(server.stop_signal())
         does = _does(container, engine) if with_clock else "shows pages only"
@@ -115,22 +114,3 @@ async def showing(
     app = metrics_app(container.settings, metrics)
     async with server.serving(app, host=listen_on[0], port=listen_on[1]) as address:
         yield f" Metrics are at {address}/metrics."
-
-
-def preview(
-    context: typer.Context,
-    *,
-    port: Port = 8026,
-    open_browser: Annotated[bool, typer.Option("--open", help="Open the browser.")] = False,
-) -> None:
-    """Show the last issue, or a sample, in the browser while you work on templates; reloads on save."""
-    from digest.web.preview import preview_app  # noqa: PLC0415 - pulls watchfiles in, which no other command needs
-
-    app = preview_app(config_of(context))
-
-    def ready(address: str) -> None:
-        output.note(f"Preview at {address}. Save a template and it reloads. Ctrl+C stops it.")
-        if open_browser and not webbrowser.open(address):
-            raise DigestError("no browser could be opened", hint=f"open {address} yourself")
-
-    server.serve(app, host="127.0.0.1", port=port, on_ready=ready)

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import date, datetime, time
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from digest.audience import exporting, importing, leave, subscribe
+from digest.audience import confirm as confirming
+from digest.audience import leave, preferences, subscribe
 from digest.audience import suppress as suppressing
 from digest.audience.application import Request
-from digest.audience.exporting import ExportFormat
-from digest.audience.importing import ImportReport
+from digest.audience.preferences import Change, Choice
 from digest.audience.suppress import Standing
-from digest.cli import output
+from digest.cli import barring, importing, output, segment
 from digest.cli.output import AsJson, Yes
-from digest.cli.state import opened
+from digest.cli.state import now, opened
 from digest.mime.address import parse_address
-from digest.model.errors import BadInput, NotFound, NothingToDo
+from digest.model.errors import NotFound, NothingToDo
 from digest.model.mailbox import Strikes
-from digest.model.subscriber import Subscriber, Subscription, SubscriptionState
+from digest.model.publication import Publication
+from digest.model.subscriber import Format, Subscriber, Subscription, SubscriptionState
 from digest.store import bounces, events, publications, subscribers, subscriptions
-from digest.store.engine import Store, Tx
+from digest.store.engine import Tx
 from digest.store.enrolment import Enrolment
 from digest.store.events import Event
 from digest.store.subscribers import PastDelivery
 
 app = typer.Typer(
-    name="subscriber", help="Readers: add, import, export, look up, unsubscribe, suppress.", no_args_is_help=True
+    name="subscriber",
+    help="Readers: add, import, export, look up, change, unsubscribe, suppress, erase.",
+    no_args_is_help=True,
 )
 
 Address = Annotated[str, typer.Argument(help="The reader's e-mail address.", show_default=False)]
@@ -74,7 +75,13 @@ def add(
     )
     with opened(context) as container:
         added = subscribe.add(
-            container.store, publication, request=request, how="operator", now=_now(), resubscribe=resubscribe
+            container.store,
+            publication,
+            request=request,
+            keyring=container.keyring,
+            how="operator",
+            now=now(),
+            resubscribe=resubscribe,
         )
     made = added.subscription
     if added.outcome is Enrolment.KEPT_UNSUBSCRIBED:
@@ -87,47 +94,6 @@ def add(
     output.emit(document, as_json=as_json, human=lambda: output.say(line))
     if added.outcome is Enrolment.UNCHANGED:
         raise typer.Exit(NothingToDo.exit_code)
-
-
-@app.command("import")
-def import_(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV with a header row.", show_default=False)],
-    *,
-    publication: Slug,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every row, store nothing.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Subscribe the readers of a CSV file; safe to repeat.
-
-    Columns: email (required), name, topics (slugs, separated by ;), cadence, format, timezone, locale, status
-    (active, pending, paused, unsubscribed), consent_at, consent_source, consent_proof. A blank cell changes
-    nothing. Who unsubscribed stays unsubscribed. Exit code 2 when rows were refused; the others are in.
-    """
-    with opened(context) as container:
-        report = _import(container.store, publication, file=file, dry_run=dry_run)
-    output.emit(_report(report), as_json=as_json, human=lambda: _tell(report))
-    for warning in report.warnings:
-        output.note(f"warning: {warning}")
-    if report.refused:
-        raise typer.Exit(BadInput.exit_code)
-
-
-@app.command()
-def export(
-    context: typer.Context,
-    file: Annotated[str, typer.Argument(help="Where to write; - for stdout.")] = "-",
-    *,
-    publication: Slug,
-    format_: Annotated[ExportFormat, typer.Option("--format", help="How to write.")] = ExportFormat.CSV,
-) -> None:
-    """Write every subscription of a publication, in the columns that import reads. Values are not altered."""
-    with opened(context) as container:
-        if file == "-":
-            exporting.export(container.store, publication, stream=sys.stdout, format=format_)
-            return
-        written = exporting.export_file(container.store, publication, path=Path(file), format=format_)
-    output.note(f"{written} subscriptions written to {file}")
 
 
 @app.command("list")
@@ -169,7 +135,7 @@ def show(context: typer.Context, address: Address, *, as_json: AsJson = False) -
     parsed = parse_address(address)
     with opened(context) as container, container.store.read() as tx:
         found = subscribers.by_norm(tx, parsed.norm)
-        barred = suppressing.standing(tx, container.keyring, parsed, now=_now())
+        barred = suppressing.standing(tx, container.keyring, parsed, now=now())
         if found is None:
             known = f", but the address is suppressed ({barred[0].reason})" if barred else ""
             raise NotFound(f"there is no reader {address}{known}", hint="`digest subscriber list` shows them")
@@ -184,107 +150,80 @@ def unsubscribe(
     """End a subscription at once. Exit code 3 when it was over already."""
     with opened(context) as container:
         output.confirm(f"Unsubscribe {address} from {publication}?", yes=yes)
-        result = leave.unsubscribe_address(container.store, publication, email=address, now=_now(), how="operator")
+        result = leave.unsubscribe_address(
+            container.store, container.keyring, publication, email=address, now=now(), how="operator"
+        )
     if not result.was_active:
         raise NothingToDo(f"{address} unsubscribed from {publication!r} earlier", hint="nothing changed")
     document = {"email": address, "publication": result.publication_slug, "state": SubscriptionState.UNSUBSCRIBED}
     output.emit(document, as_json=as_json, human=lambda: output.say(f"{address} is unsubscribed from {publication}"))
 
 
-@app.command()
-def suppress(
+@app.command("set")
+def set_(
     context: typer.Context,
     address: Address,
     *,
-    publication: Annotated[str | None, typer.Option(help="For this publication only; default: for all.")] = None,
-    days: Annotated[int | None, typer.Option(min=1, max=36_500, help="For so many days; default: for good.")] = None,
-    why: Annotated[str, typer.Option(help="A note for whoever asks later. Not the address.")] = "",
+    publication: Slug,
+    name: Annotated[str | None, typer.Option(help="The reader's name.")] = None,
+    locale: Annotated[str | None, typer.Option(help="Language of the mail, such as pt-BR.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="IANA time zone.")] = None,
+    topic: Annotated[list[str] | None, typer.Option("--topic", help="A topic to get (repeat it for more).")] = None,
+    every_topic: Annotated[bool, typer.Option("--every-topic", help="Every topic, chosen ones or not.")] = False,
+    cadence: Annotated[str | None, typer.Option(help="A cadence of the publication.")] = None,
+    format_: Annotated[Format | None, typer.Option("--format", help="html (with a text part) or text.")] = None,
+    deliver_at: Annotated[str | None, typer.Option(help="Local time, HH:MM; empty for the publication's.")] = None,
+    digest: Annotated[bool | None, typer.Option("--digest/--no-digest", help="Whether to get the digest.")] = None,
+    alerts: Annotated[bool | None, typer.Option("--alerts/--no-alerts", help="Whether to get alerts.")] = None,
+    pause_until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Pause until that day.")] = None,
+    pause: Annotated[bool | None, typer.Option("--pause/--resume", help="Pause until resumed, or go on.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what a reader gets, as they could themselves in their preferences. Exit code 3 when it is so already."""
+    with opened(context) as container:
+        with container.store.read() as tx:
+            paper = publications.get(tx, publication)
+        choice = Choice(
+            digest=digest,
+            alerts=alerts,
+            topics=() if every_topic else topic or None,
+            cadence=cadence,
+            format=format_,
+            deliver_at=deliver_at,
+            is_paused=pause,
+            pause_until=None if pause_until is None else _midnight(pause_until.date(), paper),
+        )
+        wanted = Change({publication: choice}, name=name, locale=locale, timezone=timezone)
+        made = preferences.change_address(
+            container.store, container.keyring, publication, email=address, change=wanted, now=now()
+        )
+    line = f"{made.subscriber.email}: changed, {made.state.value} in {publication}"
+    output.emit(_person(made.subscriber, [made]), as_json=as_json, human=lambda: output.say(line))
+
+
+@app.command()
+def confirm(
+    context: typer.Context,
+    address: Address,
+    *,
+    publication: Slug,
+    why: Annotated[str, typer.Option(help="How the reader agreed; kept as proof of consent.")] = "",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Mail nothing more to an address, whether it is a reader's or not. Exit code 3 when it is suppressed already."""
+    """Confirm a pending reader at your word. Only where they agreed in another way: it is recorded as yours."""
     with opened(context) as container:
-        output.confirm(f"Suppress {address} for {publication or 'every publication'}?", yes=yes)
-        until = None if days is None else _now() + timedelta(days=days)
-        done = suppressing.suppress(
-            container.store,
-            container.keyring,
-            email=address,
-            publication_slug=publication,
-            why=why,
-            until=until,
-            now=_now(),
+        output.confirm(f"Confirm {address} in {publication} without their own confirmation?", yes=yes)
+        made = confirming.confirm_address(
+            container.store, container.keyring, publication, email=address, why=why, now=now()
         )
-    if not done.is_new:
-        raise NothingToDo(f"{done.email} is suppressed already", hint="nothing changed")
-    document = {"email": done.email, "publication": publication, "until": until, "is_reader": done.is_reader}
-    ending = "for good" if until is None else f"until {output.instant(until)}"
-    output.emit(document, as_json=as_json, human=lambda: output.say(f"{done.email} is suppressed {ending}"))
+    line = f"{made.subscriber.email}: confirmed, {made.state.value} in {publication}"
+    output.emit(_person(made.subscriber, [made]), as_json=as_json, human=lambda: output.say(line))
 
 
-@app.command()
-def unsuppress(
-    context: typer.Context,
-    address: Address,
-    *,
-    publication: Annotated[str | None, typer.Option(help="For this publication only; default: for all.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Let an address be mailed again, whatever stood in its way. Exit code 3 when nothing did."""
-    with opened(context) as container:
-        parsed, changed = suppressing.unsuppress(
-            container.store, container.keyring, email=address, publication_slug=publication
-        )
-    if not changed:
-        raise NothingToDo(f"{parsed.email} is not suppressed", hint="nothing changed")
-    document = {"email": parsed.email, "publication": publication}
-    output.emit(document, as_json=as_json, human=lambda: output.say(f"{parsed.email} may be mailed again"))
-
-
-def _import(store: Store, publication: str, *, file: Path, dry_run: bool) -> ImportReport:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[rows]} rows"),
-        TimeElapsedColumn(),
-    )
-    try:
-        stream = file.open("rb")
-    except OSError as error:
-        raise BadInput(f"{file} cannot be read: {error.strerror}", hint="check the path and its permissions") from error
-    with stream, Progress(*columns, console=output.stderr, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("importing", total=max(1, file.stat().st_size), rows=0)
-
-        def advance(rows: int) -> None:
-            progress.update(task, completed=stream.tell(), rows=rows)
-
-        return importing.import_csv(store, publication, file=stream, now=_now(), dry_run=dry_run, progress=advance)
-
-
-def _report(report: ImportReport) -> dict[str, Any]:
-    return {
-        "dry_run": report.dry_run,
-        "taken": report.taken,
-        "created": report.created,
-        "updated": report.updated,
-        "unchanged": report.unchanged,
-        "kept_unsubscribed": report.kept_unsubscribed,
-        "refused_count": len(report.refused),
-        "refused": report.refused,
-        "warnings": report.warnings,
-    }
-
-
-def _tell(report: ImportReport) -> None:
-    verb = "would be taken" if report.dry_run else "taken"
-    output.say(
-        f"{report.taken} rows {verb}: {report.created} created, {report.updated} updated, "
-        f"{report.unchanged} unchanged, {report.kept_unsubscribed} kept unsubscribed"
-    )
-    for row in report.refused:
-        output.note(f"line {row.line}: {row.value or '(no address)'}: {row.reason}")
-    if report.refused:
-        output.note(f"{len(report.refused)} rows refused; correct them and import the file again, which is safe")
+def _midnight(day: date, paper: Publication) -> datetime:
+    """The beginning of a day where the publication is."""
+    return datetime.combine(day, time(), tzinfo=ZoneInfo(paper.timezone))
 
 
 def _person(subscriber: Subscriber, taken: list[Subscription]) -> dict[str, Any]:
@@ -295,6 +234,7 @@ def _person(subscriber: Subscriber, taken: list[Subscription]) -> dict[str, Any]
         "locale": subscriber.locale,
         "timezone": subscriber.timezone,
         "created_at": subscriber.created_at,
+        "attributes": subscriber.attributes or {},
         "subscriptions": [_subscription(item) for item in taken],
     }
 
@@ -310,6 +250,10 @@ def _subscription(item: Subscription) -> dict[str, Any]:
         "consent_source": item.consent_source,
         "created_at": item.created_at,
         "unsubscribed_at": item.unsubscribed_at,
+        "digest": item.digest,
+        "alerts": item.alerts,
+        "deliver_at": None if item.deliver_at is None else f"{item.deliver_at:%H:%M}",
+        "paused_until": item.paused_until,
     }
 
 
@@ -366,5 +310,12 @@ def _keys(*names: str) -> dict[str, Any]:
     return {name.replace("_", " ").upper(): (lambda row, name=name: row[name]) for name in names}
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+# In the order of the help: one reader above, many and what must not be below.
+app.command("import")(importing.import_)
+app.command()(importing.export)
+app.command()(barring.suppress)
+app.command()(barring.unsuppress)
+app.command()(barring.erase)
+app.command()(barring.data)
+app.command()(barring.consent)
+app.command()(segment.edit)

@@ -22,7 +22,7 @@ from digest.mime.message import Message, personal_fields
 from digest.model.delivery import Marked, Recipient
 from digest.model.errors import ConfigInvalid
 from digest.model.issue import Issue, Rendition
-from digest.model.publication import Publication
+from digest.model.publication import Archive, Publication, is_alert
 from digest.smtp.envelope import Formed
 from digest.text.slots import fill_html, fill_text
 from digest.text.wording import plain_date
@@ -47,9 +47,17 @@ class Letter:
         default_factory=dict, repr=False, compare=False
     )
     token_of: Callable[[str], str] = field(init=False, repr=False, compare=False)
+    preferences_of: Callable[[str], str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "token_of", self.keyring.signing(Purpose.UNSUBSCRIBE))
+        leaves = Purpose.LEAVE_ALERTS if self.is_alert else Purpose.UNSUBSCRIBE
+        object.__setattr__(self, "token_of", self.keyring.signing(leaves))
+        object.__setattr__(self, "preferences_of", self.keyring.signing(Purpose.PREFERENCES))
+
+    @property
+    def is_alert(self) -> bool:
+        """Whether this is an alert: a list of its own beside the publication's, left by itself."""
+        return is_alert(self.issue.cadence)
 
     def personal(self, recipient: Recipient) -> dict[str, str]:
         """The slot values of one recipient, not yet escaped."""
@@ -119,23 +127,34 @@ class Letter:
             subject=subject,
             date=date,
             message_id=self._message_id(recipient),
-            list_id_name=self.publication.name,
-            list_id=f"{self.publication.slug}.{domain}",
+            list_id_name=f"{self.publication.name} alerts" if self.is_alert else self.publication.name,
+            list_id=f"{'alerts.' if self.is_alert else ''}{self.publication.slug}.{domain}",
             unsubscribe_url=f"{self.base_url}/u/{token}",
             unsubscribe_mailto=self._mailto(token),
-            archive_url=f"{self.base_url}/{self.publication.slug}/{self.issue.number}",
+            archive_url=self._archive_url(),
             help_url=None,
-            feedback_id=feedback_id(self.issue.id, self.publication.slug, kind=self.issue.cadence, sender=domain),
+            feedback_id=feedback_id(
+                self.issue.id,
+                self.publication.slug,
+                kind="alert" if self.is_alert else self.issue.cadence,
+                sender=domain,
+            ),
             language=recipient.locale,
             text=text,
             html=html,
         )
+
+    def _archive_url(self) -> str | None:
+        if self.is_alert or self.publication.archive is Archive.OFF:
+            return None
+        return f"{self.base_url}/{self.publication.slug}/{self.issue.number}"
 
     def _values(self, recipient: Recipient, url: str) -> dict[str, str]:
         return {
             "email": recipient.email,
             "signed_up_on": _said(recipient.signed_up_at.date(), recipient.locale),
             "unsubscribe_url": url,
+            "preferences_url": f"{self.base_url}/p/{self.preferences_of(recipient.token_id)}",
         }
 
     def _message_id(self, recipient: Recipient) -> str:
