@@ -12,7 +12,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from digest.compose.environment import templates
+from digest.compose.fixtures import fixture_names, load_fixture, to_fixture
+from digest.compose.kinds import MailKind
+from digest.compose.render import render
 from digest.config.example import example
 from digest.config.settings import documented
 from digest.mime.message import Message, build
@@ -37,14 +42,34 @@ HAND_WRITTEN = [item for item in DOCUMENTS if not str(item.id).endswith("cli.md"
 _PLACEHOLDER = re.compile(r"^[A-Z_]+$")
 
 
-@pytest.fixture(scope="module")
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_cli", ROOT / "tools" / "docs_cli.py")
+def tool(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def generator() -> ModuleType:
+    return tool("docs_cli")
+
+
+def test_the_reference_of_the_data_contract_is_current(capsys: pytest.CaptureFixture[str]):
+    assert tool("docs_contract").main(["--check"]) == 0, capsys.readouterr().err
+
+
+def test_every_fixture_written_out_fits_the_published_schema():
+    schema = json.loads((ROOT / "docs/templates/digest-context.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    check = Draft202012Validator(schema)
+
+    for kind in MailKind:
+        for name in fixture_names(kind):
+            written = json.loads(json.dumps(to_fixture(load_fixture(name, kind=kind))))
+            assert [f"{error.json_path}: {error.message}" for error in check.iter_errors(written)] == [], (kind, name)
+    assert not check.is_valid({"kind": "digest", "lang": "en"})
 
 
 @pytest.mark.parametrize("path", HAND_WRITTEN)
@@ -284,3 +309,29 @@ def test_the_licence_is_the_whole_text():
     assert "Apache License\n                           Version 2.0, January 2004" in text
     assert "9. Accepting Warranty or Additional Liability." in text
     assert "APPENDIX: How to apply the Apache License to your work." in text
+
+
+def test_what_the_page_about_the_look_tells_to_write_works(tmp_path: Path):
+    page = (ROOT / "docs/how-to/change-the-look.md").read_text(encoding="utf-8")
+    fenced = re.findall(r"```(\w+)\n(.*?)```", page, re.DOTALL)
+    theme, catalogue, own, use, fixture = (
+        next(text for language, text in fenced if sign in text)
+        for sign in ("[light]", "Aufmacher", "macro weather", "own.weather", '"extends"')
+    )
+    email = tmp_path / "email"
+    body = (ROOT / "templates/email/digest/body.html").read_text(encoding="utf-8")
+    for path, text in {
+        email / "theme.toml": theme,
+        tmp_path / "locale" / "de.po": catalogue,
+        email / "own.html": own,
+        email / "digest" / "body.html": body.replace("{% block content %}", "{% block content %}" + use),
+        email / "fixtures" / "longer.json": fixture,
+    }.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    context = load_fixture("longer", search_path=[tmp_path], patch={"lang": "de"})
+    html = render(context, env=templates([tmp_path])).html
+
+    for shown in ("#0b5d4e", "Charter", "logo.png", "read by a person", "Aufmacher", "Rain at first", "much longer"):
+        assert shown in html, shown
+    assert html.count("<img") == 2

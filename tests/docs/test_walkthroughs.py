@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import email
+import html
 import os
 import re
 import shlex
@@ -42,23 +43,25 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     folder = tmp_path / "stranger"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    return Shell(folder, main.run, monkeypatch.chdir)
+    return Shell(folder, main.run, monkeypatch.chdir, monkeypatch.setenv)
 
 
 @contextlib.contextmanager
-def _serving(folder: Path, *arguments: str) -> Iterator[str]:
-    """A real ``digest serve`` on a free port; gives its address once it answers, and stops it."""
-    command = [sys.executable, "-c", "from digest.cli.main import main; main()", "serve", "--port", "0", *arguments]
-    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+def _serving(folder: Path, *arguments: str, command: str = "serve") -> Iterator[str]:
+    """A real ``digest serve`` (or ``preview``) on a free port; gives its address once it answers, and stops it."""
+    program = [sys.executable, "-c", "from digest.cli.main import main; main()", command, "--port", "0", *arguments]
+    with subprocess.Popen(program, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
-        heard = ""
-        for line in process.stderr:
-            heard += line
-            if match := re.search(r"http://127\.0\.0\.1:\d+", line):
-                yield match[0]
-                break
-        process.terminate()
-        rest = process.communicate(timeout=60)[1]
+        heard = rest = ""
+        try:
+            for line in process.stderr:
+                heard += line
+                if match := re.search(r"http://127\.0\.0\.1:\d+", line):
+                    yield match[0]
+                    break
+        finally:  # a test that failed must not wait for a server that nobody stops
+            process.terminate()
+            rest = process.communicate(timeout=60)[1]
 
     assert process.returncode == 0, heard + rest
 
@@ -128,3 +131,41 @@ def test_the_tutorial_ends_with_a_captured_mail_and_a_reader_who_left(
     assert "The night ferry returns" in body.get_content()
     assert "unsubscribed" in shown
     assert len(shell.ran) > 9
+
+
+def test_the_newcomers_half_hour_shows_in_the_workshop_what_it_says(
+    shell: Shell, mailbox: CaptureServer, monkeypatch: pytest.MonkeyPatch
+):
+    """Every command and file of the document, with the preview running beside it as the document has it."""
+    text = (ROOT / "docs" / "templates" / "half-an-hour.md").read_text(encoding="utf-8")
+    monkeypatch.setenv("DIGEST_RELAYS__DEFAULT__PORT", str(mailbox.port))
+    project, preview, *rest = blocks(text)
+    shell.run(project.text)
+    assert preview.text == "digest preview\n"
+    overlays = []
+    with _serving(shell.folder, command="preview") as address:
+
+        def page(query: str = "", *, of: str = "preview") -> str:
+            with urllib.request.urlopen(f"{address}/{of}/digest{query}", timeout=10) as answer:  # noqa: S310 - our own server
+                return html.unescape(answer.read().decode())
+
+        before = page(of="frame")
+        for block in rest:
+            if block.language == "sh":
+                shell.run(block.text)
+                page()  # the browser that was left open asks by itself
+            else:
+                overlays.append((block.text.splitlines(), page(), page(of="frame")))
+        after, fixture, mended = page(of="frame"), page("?f=long-weekend", of="frame"), page()
+    (mail,) = _mails(mailbox)
+
+    assert "#0b6e4f" in after
+    assert "#0b6e4f" not in before
+    assert "High water at noon on" in after
+    assert "The longest weekend of the year" in fixture
+    ((said, broken, behind),) = overlays
+    assert all(line in broken.partition('id="fault"')[2] for line in said)
+    assert "High water at noon on" in behind
+    assert 'id="fault"' not in mended
+    assert str(mail["Subject"]).startswith("[TEST] Everything that happened")
+    assert (shell.folder / "pages" / "digest-long-weekend" / "dark.html").is_file()

@@ -93,6 +93,8 @@ def leaf(words: list[str]) -> tuple[Any, list[str]]:
         return command, rest
     while children := getattr(command, "commands", None):
         if not rest or rest[0] not in children:
+            if command.invoke_without_command:  # a group that does something by itself
+                break
             raise LookupError(f"there is no command `digest {' '.join(words)}`")
         command = children[rest.pop(0)]
     return command, rest

@@ -1,7 +1,7 @@
 """A very small shell for the examples in our documents: they run as written, with the real command line in process.
 
 Knows what the examples use and refuses anything else: ``digest …``, ``cd``, ``mkdir -p``, ``cat > FILE <<'EOF'``, lines
-continued by a backslash, ``&&``, and ``$PWD``.
+continued by a backslash, ``&&``, ``export``, and ``$PWD``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class Shell:
     folder: Path
     digest: Callable[[list[str]], int]
     chdir: Callable[[Path], None]
+    setenv: Callable[[str, str], None]
     ran: list[tuple[list[str], int]] = field(default_factory=list)
 
     def run(self, script: str) -> None:
@@ -40,6 +41,8 @@ class Shell:
                 self.chdir(self.folder)
             case ["mkdir", "-p", where]:
                 (self.folder / where).mkdir(parents=True, exist_ok=True)
+            case ["export", assignment]:
+                self.setenv(*assignment.split("=", 1))
             case ["cat", name] if body is not None:
                 (self.folder / name).write_text(body, encoding="utf-8")
             case _:
