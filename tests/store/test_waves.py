@@ -46,8 +46,8 @@ def test_the_clocks_of_those_who_chose_an_hour_are_known(paper: Store):
     with paper.write() as tx:
         issue = composed_issue(tx, publications.get(tx, "morning"))
 
-        assert deliveries.clocks(tx, issue.publication_id, "daily") == {TOKYO: 4, HERE: 2}
-        assert deliveries.without_clock(tx, issue.publication_id, "daily") == 6
+        assert deliveries.clocks(tx, issue.publication_id, "daily") == {TOKYO, HERE}
+        assert deliveries.by_clock(tx, issue.publication_id, "daily") == {TOKYO: 4, HERE: 2, None: 6}
 
 
 def test_a_wave_is_claimed_at_its_hour_and_not_before(paper: Store):

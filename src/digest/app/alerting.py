@@ -52,7 +52,7 @@ def draft(container: Container, ref: str, *, slug: str | None, now: datetime) ->
         publication = _publication(tx, slug)
         article = find(tx, ref)
         _check(tx, container, publication, article, now=now)
-        readers = deliveries.audience(tx, publication.id, alert_cadence(article.id))
+        readers = sum(deliveries.by_clock(tx, publication.id, alert_cadence(article.id)).values())
     if not readers:
         raise NothingToDo(
             f"nobody asked for alerts of {publication.slug}", hint="readers choose them at the sign-up box, apart"

@@ -13,15 +13,15 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from digest.app.container import Container
+from digest.app.material import material
 from digest.app.progress import Progress
 from digest.app.relays import warming_up
 from digest.app.signing import signer_for
 from digest.app.stories import join, places
 from digest.app.waves import after_quiet_hours, wave_times
 from digest.collect.refresh import SourceReport, refresh
-from digest.compose.build import addressed, preheader_for, subject_for
+from digest.compose.build import preheader_for, subject_for
 from digest.compose.environment import templates, words_of
-from digest.compose.images import Pictures
 from digest.compose.renditions import renditions, web_view
 from digest.curate.pick import Curation, pick
 from digest.deliver.letter import Letter, address_letter
@@ -34,7 +34,7 @@ from digest.model.issue import TRANSITIONS, Issue, IssueItem, IssueState, Rendit
 from digest.model.publication import Cadence, CadenceRule, CatchUp, Publication, is_alert
 from digest.model.story import Place
 from digest.store import articles as article_store
-from digest.store import deliveries, editing, images, issues, publications, sources, standing, suppressions
+from digest.store import deliveries, editing, issues, publications, sources, standing, suppressions
 from digest.store import renditions as rendition_store
 from digest.store import stories as story_store
 from digest.store.engine import Store, Tx
@@ -275,18 +275,15 @@ def waits_for_editors(line: Line, issue: Issue) -> str:
 
 def compose_again(tx: Tx, line: Line, issue: Issue, keys: Sequence[RenditionKey], *, now: datetime) -> None:
     """Compose these renditions of an issue and its web view; one that is there already stays as it is."""
-    items = issues.items(tx, issue.id)
     base_url = line.container.settings.site.base_url
-    found = article_store.by_ids(tx, [item.article_id for item in items])
-    articles = addressed(found, base_url=base_url, slug=issue.publication_slug)
+    made_of = material(tx, line.container, issue)
+    items, articles, pictures = made_of.items, made_of.articles, made_of.pictures
     env = templates(line.container.template_path, theme=line.publication.theme, locale=line.publication.locale)
     t = words_of(env).translator(line.publication.locale)
     subject, preheader = subject_for(line.publication, items, articles, t=t), preheader_for(items, articles, t=t)
     # An alert has no number: it is in no archive, and must not leave a gap in the digests.
     (issues.name if is_alert(issue.cadence) else issues.title)(tx, issue.id, subject=subject, preheader=preheader)
     issue = issues.get(tx, issue.id)
-    own = images.of_articles(tx, articles)
-    pictures = Pictures(line.container.settings.image_mode, own, base_url)
     composed = renditions(
         line.publication, issue, items, articles, keys=keys, env=env, base_url=base_url, pictures=pictures
     )
@@ -336,15 +333,17 @@ def fan_out(line: Line, issue: Issue) -> Issue:
 def _waves(tx: Tx, line: Line, issue: Issue, *, now: datetime) -> dict[ReaderClock, datetime]:
     if not is_alert(issue.cadence):
         return wave_times(line.publication, issue, deliveries.clocks(tx, issue.publication_id, issue.cadence))
-    zones = deliveries.zones(tx, issue.publication_id, issue.cadence)
-    return after_quiet_hours(zones, line.container.settings.alerts.quiet, now=now)
+    quiet = line.container.settings.alerts.quiet
+    if quiet is None:
+        return {}
+    return after_quiet_hours(deliveries.zones(tx, issue.publication_id, issue.cadence), quiet, now=now)
 
 
 def _expires_at(line: Line, issue: Issue, waves: Iterable[datetime], *, now: datetime) -> datetime:
     """A digest has its full time after its last wave; an alert is stale at its time, whoever sleeps."""
     if is_alert(issue.cadence):
         return now + timedelta(seconds=line.container.settings.alerts.stale_after_s)
-    return max(now, *waves, now) + timedelta(seconds=line.container.settings.delivery.expire_after_s)
+    return max([now, *waves]) + timedelta(seconds=line.container.settings.delivery.expire_after_s)
 
 
 def close(line: Line, issue: Issue) -> Issue:

@@ -64,16 +64,17 @@ def _of_cadence(
     tx: Tx, container: Container, publication: Publication, cadence: Cadence, *, until: datetime, now: datetime
 ) -> Iterator[Planned]:
     rate = _rate(tx, container, publication)
-    clocks = deliveries.clocks(tx, publication.id, cadence.name)
-    at_once = deliveries.without_clock(tx, publication.id, cadence.name)
+    readers_by_clock = deliveries.by_clock(tx, publication.id, cadence.name)
+    at_once = readers_by_clock.get(None, 0)
+    own = {clock: count for clock, count in readers_by_clock.items() if clock is not None}
     for period in _periods(publication, cadence, until=until, now=now):
         issue = issues.of_period(tx, publication.id, cadence=cadence.name, period=period)
         if issue is not None and not issue.state.is_open:
             continue
         zone = ZoneInfo(publication.timezone)
         readers = Counter({period.due_at: at_once} if at_once else {})
-        for clock, at in at_hours(period, clocks, send_at=cadence.send_at, zone=zone).items():
-            readers[at] += clocks[clock]
+        for clock, at in at_hours(period, own, send_at=cadence.send_at, zone=zone).items():
+            readers[at] += own[clock]
         waves = tuple(_waves(readers, rate))
         yield Planned(
             publication.slug, publication.timezone, cadence.name, period, issue.state if issue else None, waves

@@ -39,12 +39,8 @@ def at_hours(
     }
 
 
-def after_quiet_hours(
-    zones: Iterable[str], quiet: tuple[time, time] | None, *, now: datetime
-) -> dict[ReaderClock, datetime]:
+def after_quiet_hours(zones: Iterable[str], quiet: tuple[time, time], *, now: datetime) -> dict[ReaderClock, datetime]:
     """When readers of each zone who are to be left in peace now may be mailed; others are not in it."""
-    if quiet is None:
-        return {}
     begin, end = quiet
     known, found = available_timezones(), {}
     for name in zones:

@@ -44,8 +44,7 @@ DOUBT_PAUSE = timedelta(minutes=15)
 #: Making deliveries has a file of its own.
 fan_out = fanout.fan_out
 clocks = fanout.clocks
-without_clock = fanout.without_clock
-audience = fanout.audience
+by_clock = fanout.by_clock
 zones = fanout.zones
 
 

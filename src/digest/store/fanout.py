@@ -143,13 +143,10 @@ def _fan_out_key(
     return int(tx.connection.execute(statement).rowcount)
 
 
-def clocks(tx: Tx, publication_id: int, cadence: str) -> dict[ReaderClock, int]:
-    """The clocks of active readers of a cadence who chose an hour of their own, and how many keep each."""
-    return {
-        ReaderClock(zone, deliver_at): count
-        for zone, deliver_at, count in _by_clock(tx, publication_id, cadence, now=tx.now())
-        if deliver_at is not None
-    }
+def clocks(tx: Tx, publication_id: int, cadence: str) -> set[ReaderClock]:
+    """The clocks of active readers of a cadence who chose an hour of their own. Reads no others."""
+    chose = subscription.c.deliver_at.is_not(None)
+    return {clock for clock in _by_clock(tx, publication_id, cadence, chose) if clock is not None}
 
 
 def zones(tx: Tx, publication_id: int, cadence: str) -> set[str]:
@@ -168,19 +165,13 @@ def zones(tx: Tx, publication_id: int, cadence: str) -> set[str]:
     return set(rows.scalars())
 
 
-def audience(tx: Tx, publication_id: int, cadence: str) -> int:
-    """How many active readers would get an issue of a cadence now."""
-    return sum(count for _, _, count in _by_clock(tx, publication_id, cadence, now=tx.now()))
+def by_clock(tx: Tx, publication_id: int, cadence: str) -> dict[ReaderClock | None, int]:
+    """How many active readers keep each clock; None is who gets an issue as soon as it is ready."""
+    return _by_clock(tx, publication_id, cadence)
 
 
-def without_clock(tx: Tx, publication_id: int, cadence: str) -> int:
-    """How many active readers of a cadence get it as soon as it is ready."""
-    rows = _by_clock(tx, publication_id, cadence, now=tx.now())
-    return sum(count for _, deliver_at, count in rows if deliver_at is None)
-
-
-def _by_clock(tx: Tx, publication_id: int, cadence: str, *, now: datetime) -> Sequence[tuple[str, str | None, int]]:
-    is_barred = suppressions.bars(subscription.c.subscriber_id, subscription.c.publication_id, now=now)
+def _by_clock(tx: Tx, publication_id: int, cadence: str, *where: ColumnElement[bool]) -> dict[ReaderClock | None, int]:
+    is_barred = suppressions.bars(subscription.c.subscriber_id, subscription.c.publication_id, now=tx.now())
     zone = case((subscription.c.deliver_at.is_not(None), reader_zone()), else_="")
     rows = tx.connection.execute(
         select(zone, subscription.c.deliver_at, func.count())
@@ -191,10 +182,11 @@ def _by_clock(tx: Tx, publication_id: int, cadence: str, *, now: datetime) -> Se
             wanting.wants(cadence),
             subscription.c.state == SubscriptionState.ACTIVE.value,
             ~is_barred,
+            *where,
         )
         .group_by(zone, subscription.c.deliver_at)
     )
-    return [(name, deliver_at, count) for name, deliver_at, count in rows]
+    return {None if deliver_at is None else ReaderClock(name, deliver_at): count for name, deliver_at, count in rows}
 
 
 def reader_zone() -> ColumnElement[str]:
